@@ -1,0 +1,1 @@
+"""Karmayogi LRS: an event-driven xAPI learning-record store."""

@@ -1,0 +1,60 @@
+"""What every test shares: hypothesis without surprises, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from hypothesis import HealthCheck, settings
+
+from tests import postgres
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+
+settings.register_profile(
+    "deterministic",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("deterministic")
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of the tests' PostgreSQL server."""
+    yield from postgres.server()
+
+
+@pytest_asyncio.fixture(scope="session")
+async def migrated(postgres_url: str) -> AsyncIterator[str]:
+    """The name of a migrated database, the template of every test's own."""
+    async with postgres.template(postgres_url, embedded="LRS_TEST_POSTGRES" not in os.environ) as name:
+        yield name
+
+
+@pytest_asyncio.fixture
+async def database(postgres_url: str, migrated: str) -> AsyncIterator[str]:
+    """The URL of a migrated database of the test's own."""
+    async with postgres.copy(postgres_url, migrated) as url:
+        yield url
+
+
+@pytest_asyncio.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections to the test's own database."""
+    async with asyncpg.create_pool(database, min_size=1, max_size=10) as pool:
+        yield pool
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the tests' PostgreSQL carries its mark."""
+    for item in items:
+        if "postgres_url" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.postgres)
