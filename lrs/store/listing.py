@@ -1,0 +1,181 @@
+"""Lists of statements: filters as terms, pages by keyset, a horizon that makes a list a snapshot.
+
+A filter has alternatives: the statement's own column, and postings for what it is related to or
+inherits through a reference. The filter that narrows most leads: each of its alternatives walks one
+index in the order of pos; the other filters are checked at each step. No list scans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from asyncpg.pgproto.pgproto import UUID
+
+from lrs.store import term
+from lrs.store.reread import Stored
+
+if TYPE_CHECKING:
+    from lrs.store.connection import Asked
+
+
+class Query(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a list is asked for, in the store's numbers, and where it goes on.
+
+    `since` and `until`: µs since 1970, stored after and not after. `after`: pos of the last statement
+    seen. `horizon`: by partition, the last instant that belongs to the list (empty on the first page).
+    """
+
+    limit: int
+    agent: int | None = None
+    related_agents: bool = False
+    verb: int | None = None
+    activity: int | None = None
+    related_activities: bool = False
+    registration: bytes | None = None
+    since: int | None = None
+    until: int | None = None
+    ascending: bool = False
+    authority: int | None = None
+    """Only what this authority vouches for (scope statements/read/mine)."""
+    after: int | None = None
+    horizon: tuple[int, ...] = ()
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a list; `following` asks for the next one, None at the end."""
+
+    statements: Sequence[Stored]
+    following: Query | None
+    thetas: tuple[int, ...]
+    """How far persist was, by partition, when the page was read."""
+
+    @property
+    def consistent_through(self) -> int:
+        """The instant up to which every statement was in sight."""
+        return min(self.thetas, default=0)
+
+
+class _Arguments:
+    """Values and the places that they have in the statement."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+
+    def put(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def _term(kind: int, number: int) -> tuple[str, int]:
+    return "term", term.term(kind, number)
+
+
+def _filters(query: Query) -> list[list[tuple[str, Any]]]:
+    """The alternatives of each filter that is set; the one that narrows most first."""
+    filters: list[list[tuple[str, Any]]] = []
+    if query.registration is not None:
+        stored = term.registration(query.registration)
+        filters.append(
+            [("registration", UUID(stored)), _term(term.REGISTRATION, term.registration_number(stored))]
+        )
+    if query.agent is not None:
+        agent: list[tuple[str, Any]] = [("actor", query.agent), _term(term.AGENT, query.agent)]
+        if query.related_agents:
+            agent += [_term(term.RELATED_AGENT, query.agent), ("authority_of", query.agent)]
+        filters.append(agent)
+    if query.activity is not None:
+        activity: list[tuple[str, Any]] = [("object", query.activity), _term(term.ACTIVITY, query.activity)]
+        if query.related_activities:
+            activity.append(_term(term.RELATED_ACTIVITY, query.activity))
+        filters.append(activity)
+    if query.verb is not None:
+        filters.append([("verb", query.verb), _term(term.VERB, query.verb)])
+    if query.authority is not None:
+        filters.append([("authority", query.authority)])
+    return filters
+
+
+_NIL: Final = "'00000000-0000-0000-0000-000000000000'"
+
+
+def _condition(alternative: tuple[str, Any], arguments: _Arguments) -> str:
+    kind, value = alternative
+    place = arguments.put(value)
+    if kind == "term":
+        return f"exists (select from posting q where q.tenant = $1 and q.term = {place} and q.pos = s.pos)"
+    if kind == "authority_of":
+        return f"s.authority = (select authority from authority where tenant = $1 and agent = {place})"
+    if kind == "registration":
+        # Repeats the predicate of the partial index.
+        return f"(s.registration = {place}::uuid and s.registration <> {_NIL})"
+    if kind == "object":
+        return f"(s.object = {place} and s.object <> 0)"
+    return f"s.{kind} = {place}"
+
+
+def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
+    """The SQL of one page and its arguments. One row more than the limit tells that there is more."""
+    arguments = _Arguments()
+    arguments.put(tenant)
+    order = "asc" if query.ascending else "desc"
+    limit = arguments.put(query.limit + 1)
+    low = -1 if query.since is None else term.pos(query.since, (1 << term.PARTITION_BITS) - 1)
+    high = (1 << 63) - 1 if query.until is None else term.pos(query.until, (1 << term.PARTITION_BITS) - 1)
+    if query.after is not None:
+        if query.ascending:
+            low = max(low, query.after)
+        else:
+            high = min(high, query.after - 1)
+    bounds = f"{{0}}.pos > {arguments.put(low)} and {{0}}.pos <= {arguments.put(high)}"
+    seen = "not s.voided"
+    if query.horizon:
+        # A partition that the list did not know then has nothing in it.
+        seen += (
+            f" and (s.pos >> {term.PARTITION_BITS}) + {term.EPOCH}"
+            f" <= ({arguments.put(list(query.horizon))}::bigint[])[(s.pos & 4095)::int + 1]"
+        )
+    lead, *others = _filters(query) or [[]]
+    for other in others:
+        seen += f" and ({' or '.join(_condition(alternative, arguments) for alternative in other)})"
+    arms = []
+    leading: list[tuple[str, Any] | None] = list(lead) or [None]
+    for alternative in leading:
+        if alternative is not None and alternative[0] == "term":
+            place = arguments.put(alternative[1])
+            arms.append(
+                "select p.pos from posting p join statement s on s.tenant = p.tenant and s.pos = p.pos"
+                f" where p.tenant = $1 and p.term = {place} and {bounds.format('p')} and {seen}"
+                f" order by p.pos {order} limit {limit}"
+            )
+        else:
+            own = f" and {_condition(alternative, arguments)}" if alternative is not None else ""
+            arms.append(
+                f"select s.pos from statement s where s.tenant = $1 and {bounds.format('s')}{own} and {seen}"
+                f" order by s.pos {order} limit {limit}"
+            )
+    pages = " union all ".join(f"({arm})" for arm in arms)
+    text = f"""
+        with page as (select distinct pos from ({pages}) arm order by pos {order} limit {limit}),
+        done as (
+            select coalesce(array_agg(theta_us order by partition), '{{}}') as thetas
+            from stage_partition where stage = 'persist'
+        )
+        select s.pos, s.id, s.authority, s.flags, s.dictionary, s.raw, done.thetas
+        from done left join (page join statement s on s.tenant = $1 and s.pos = page.pos) on true
+        order by s.pos {order}"""
+    return text, arguments.values
+
+
+async def page(connection: Asked, tenant: int, query: Query) -> Page:
+    """One page of a list, and how far the store was when it was read."""
+    text, arguments = statement(tenant, query)
+    rows = await connection.fetch(text, *arguments)
+    thetas = tuple(rows[0]["thetas"])
+    found = [Stored.of(tenant, row) for row in rows if row["pos"] is not None]
+    following = None
+    if len(found) > query.limit:
+        found = found[: query.limit]
+        following = msgspec.structs.replace(query, after=found[-1].pos, horizon=query.horizon or thetas)
+    return Page(found, following, thetas)

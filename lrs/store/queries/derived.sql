@@ -1,0 +1,51 @@
+-- name: evidence_of
+select e.agent, e.activity, e.chunk, e.facts
+from unnest($3::bigint[], $4::bigint[]) as wanted (agent, activity)
+join evidence e on e.tenant = $1 and e.catalogue = $2 and e.agent = wanted.agent and e.activity = wanted.activity
+
+-- name: courses_of
+select c.agent, c.course, c.state
+from unnest($3::bigint[], $4::bigint[]) as wanted (agent, course)
+join course_progress c
+    on c.tenant = $1 and c.catalogue = $2 and c.agent = wanted.agent and c.course = wanted.course
+
+-- name: put_evidence
+insert into evidence (tenant, catalogue, agent, activity, chunk, facts)
+select $1, $2, * from unnest($3::bigint[], $4::bigint[], $5::int[], $6::bytea[])
+on conflict (tenant, catalogue, agent, activity, chunk) do update set facts = excluded.facts
+
+-- name: put_courses
+insert into course_progress (tenant, catalogue, agent, course, state)
+select $1, $2, * from unnest($3::bigint[], $4::bigint[], $5::bytea[])
+on conflict (tenant, catalogue, agent, course) do update set state = excluded.state
+
+-- name: add_competencies
+insert into competency (tenant, catalogue, agent, competency, level, evidence, w, a, e)
+select $1, $2, *
+from unnest($3::bigint[], $4::bigint[], $5::smallint[], $6::smallint[], $7::bigint[], $8::bigint[], $9::bigint[])
+on conflict (tenant, catalogue, agent, competency, level, evidence) do update
+set w = competency.w + excluded.w, a = competency.a + excluded.a, e = competency.e + excluded.e
+
+-- name: evidence_of_agent
+select agent, activity, chunk, facts from evidence
+where tenant = $1 and catalogue = $2 and agent = $3 and ($4::bigint is null or activity = $4)
+order by activity, chunk
+
+-- name: courses_of_agent
+select agent, course, state from course_progress
+where tenant = $1 and catalogue = $2 and agent = $3 order by course
+
+-- name: competencies_of_agent
+select agent, competency, level, evidence, w, a, e from competency
+where tenant = $1 and catalogue = $2 and agent = $3 order by competency, level, evidence
+
+-- name: catalogue_in_force
+select catalogue, digest, content from catalogue where tenant = $1 and in_force
+
+-- name: add_catalogue
+insert into catalogue (tenant, catalogue, digest, content, in_force)
+select $1, coalesce(max(catalogue), 0) + 1, $2, $3, $4 from catalogue where tenant = $1
+returning catalogue
+
+-- name: activities_named
+select activity, iri from activity where tenant = $1 and activity = any ($2::bigint[])

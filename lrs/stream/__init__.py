@@ -1,0 +1,1 @@
+"""The stream shell: Faust apps that carry log records to the stages."""

@@ -1,0 +1,111 @@
+"""One stage as one Faust app: Faust gives it assignments and records, the store says where to go on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import faust
+
+from lrs.stream import kafka
+from lrs.stream.assignment import Assignment
+from lrs.stream.stage import StageObserver, Unobserved
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from lrs.log.port import Log
+    from lrs.store.lease import Lease, Leases
+    from lrs.stream.stage import Stage
+
+
+class StageApp(faust.App):
+    """A Faust app that carries one topic's records to one stage; `stage_app` makes it."""
+
+    def __init__(
+        self, stage: Stage, log: Log, leases: Leases, observer: StageObserver, **options: Any
+    ) -> None:
+        self.stage, self.stage_log, self.leases, self.observer = stage, log, leases, observer
+        self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.assignment = Assignment(stage, self, observer, self.fail)
+        super().__init__(f"lrs-{stage.name}", **options)
+
+    async def take(self, partitions: Collection[int]) -> list[Lease]:
+        """Own these partitions, and no other, from the offsets that the store holds.
+
+        Raises OffsetOutOfLog when one of these is not inside the log.
+        """
+        await self.assignment.close()
+        leases = await self.leases.seize(
+            partitions, await self.stage_log.log_id(), await self.stage_log.ends()
+        )
+        self.assignment.open(leases)
+        return leases
+
+    def full(self, partition: int) -> None:
+        """Read no more of the partition; see `lrs.stream.assignment.Flow`."""
+        self.consumer.full(partition)
+
+    def room(self, partition: int) -> None:
+        """Read on."""
+        self.consumer.room(partition)
+
+    def fail(self, error: BaseException) -> None:
+        """End the app's run with this error; the first one counts."""
+        if not self.failure.done():
+            self.failure.set_exception(error)
+
+    def _new_transport(self) -> Any:
+        if self.conf.broker_consumer[0].scheme == "kafka":
+            return kafka.Transport(self.conf.broker_consumer, self)
+        return super()._new_transport()
+
+    def _create_directories(self) -> None:
+        """Nothing: Faust would make one for tables, and there are none."""
+
+
+def stage_app(
+    stage: Stage,
+    log: Log,
+    leases: Leases,
+    *,
+    broker: str = "pglog://",
+    observer: StageObserver | None = None,
+    **options: Any,
+) -> StageApp:
+    """The Faust app of a stage; to be called in the running event loop.
+
+    `broker`: `pglog://`, whatever the log of the port is kept in, or `kafka://host:port`, where the
+    records come from Kafka itself. `options` are Faust's settings.
+    """
+    app = StageApp(
+        stage,
+        log,
+        leases,
+        observer or Unobserved(),
+        broker=broker,
+        store="memory://",
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=log.partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        # The agent only moves records to the queues of their partitions: what Faust holds is bounded by
+        # one read.
+        stream_buffer_maxsize=1024,
+        stream_wait_empty=False,
+        web_enabled=False,
+        autodiscover=False,
+        **(kafka.OPTIONS if broker.startswith("kafka://") else {}),
+        **options,
+    )
+
+    async def carry(stream: Any) -> None:
+        async for event in stream.events():
+            app.assignment.put(event.message.record)
+
+    # Without acks Faust keeps no books of offsets and commits nothing.
+    app.agent(
+        app.topic(stage.topic, value_serializer="raw", key_serializer="raw", acks=False), name=stage.name
+    )(carry)
+    return app

@@ -1,0 +1,148 @@
+"""A real Apache Kafka, as a process of its own; its jars come through Maven, once, into `build/kafka`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from lrs.log.port import Ends
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HERE = Path(__file__).parent
+LIBRARIES = HERE.parent.parent / "build" / "kafka" / "libs"
+
+
+def missing() -> str | None:
+    """Why there can be no Kafka here; None if there can."""
+    absent = [program for program in ("java", "mvn") if shutil.which(program) is None]
+    return f"no Kafka without {' and '.join(absent)}" if absent else None
+
+
+def fetch_libraries() -> None:
+    """Bring Kafka's jars into `build/kafka/libs`; a minute the first time, nothing later."""
+    if list(LIBRARIES.glob("kafka_2.13-*.jar")):
+        return
+    subprocess.run(
+        [
+            "mvn", "--quiet", "--batch-mode", "--file", str(HERE / "pom.xml"),
+            "dependency:copy-dependencies", f"-DoutputDirectory={LIBRARIES}",
+        ],
+        check=True,
+    )  # fmt: skip
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Broker:
+    """One broker, its own controller, with its data in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        controller = free_port()
+        settings = (HERE / "server.properties").read_text()
+        for name, value in {
+            "PORT": str(self._port),
+            "CONTROLLER_PORT": str(controller),
+            "DATA": str(directory / "data"),
+        }.items():
+            settings = settings.replace(f"@{name}@", value)
+        self._settings = directory / "server.properties"
+        self._settings.write_text(settings)
+        identity = self._java("kafka.tools.StorageTool", "random-uuid").strip()
+        self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings))
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return f"127.0.0.1:{self._port}"
+
+    def _command(self, main: str, *arguments: str) -> list[str]:
+        return ["java", "-Xmx400m", "-cp", f"{LIBRARIES}/*", main, *arguments]
+
+    def _java(self, main: str, *arguments: str) -> str:
+        done = subprocess.run(self._command(main, *arguments), check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka", str(self._settings)), stdout=log, stderr=log
+            )
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"Kafka ended with {self._process.returncode}: {self.log()}")
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self._port)) == 0:
+                    return
+            time.sleep(0.1)
+        raise TimeoutError(f"Kafka does not answer at {self.address}: {self.log()}")
+
+    def log(self) -> str:
+        """The end of what it wrote."""
+        return (self._directory / "log").read_text()[-4000:]
+
+    def stop(self, signal_number: int = signal.SIGTERM) -> None:
+        """End it; SIGKILL for a crash."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal_number)
+            try:
+                self._process.wait(20)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+class KafkaEnds:
+    """As much of the port of the log as the stream shell asks of it beside the records."""
+
+    def __init__(self, address: str, topic: str, partitions: int) -> None:
+        self._address, self._topic, self._partitions = address, topic, partitions
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the topic has."""
+        return self._partitions
+
+    async def log_id(self) -> str:
+        """One incarnation: these tests re-create nothing."""
+        return self._topic
+
+    async def ends(self) -> dict[int, Ends]:
+        """What the broker says."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._address)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(self._topic, number) for number in range(self._partitions)]
+            starts = await consumer.beginning_offsets(partitions)
+            ends = await consumer.end_offsets(partitions)
+        finally:
+            await consumer.stop()
+        return {each.partition: Ends(starts[each], ends[each], 0) for each in partitions}
+
+    async def trim(self, before: Mapping[int, int]) -> None:
+        """Nothing: Kafka forgets by its own retention time."""
+
+
+def must_be_there() -> bool:
+    """Whether a missing Kafka is a failure."""
+    return os.environ.get("CI") == "true"
