@@ -1,0 +1,1 @@
+"""The HTTP shell: the edge, xAPI resources and the platform API."""

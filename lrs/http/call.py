@@ -1,0 +1,107 @@
+"""One request as the edge sees it, and the answer to it, without a framework in between."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from lrs.http.error import bad, parameter
+from lrs.xapi import Version, negotiate
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+VERSION_HEADER: Final = "x-experience-api-version"
+JSON: Final = "application/json"
+
+
+class Call:
+    """Method, headers and parameters of a request. `headers`: lower case, the last of equal names."""
+
+    __slots__ = ("headers", "method", "path", "query")
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope.get("query_string", b"")
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value, stripped; None without it."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1").strip()
+
+    def version(self) -> Version:
+        """The version that the request speaks (1.0.3 Part Three 3.3; IEEE 9274.1.1 4.1.6)."""
+        value = self.header(VERSION_HEADER.encode())
+        version = negotiate(value)
+        if version is None:
+            raise parameter(
+                "X-Experience-API-Version",
+                value or "",
+                "the header is missing or names no version that is spoken here: 1.0.x or 2.0.x",
+                "1.0.3 Part Three 3.3",
+            )
+        return version
+
+    def parameters(self, allowed: frozenset[str]) -> dict[str, str]:
+        """The query parameters; raises Refusal 400 for one that is unknown, repeated or not UTF-8."""
+        found: dict[str, str] = {}
+        for pair in self.query.split(b"&"):
+            if not pair:
+                continue
+            raw_name, _, raw_value = pair.partition(b"=")
+            name, value = _decoded(raw_name), _decoded(raw_value)
+            if name not in allowed:
+                raise parameter(name, value, "this parameter is not known here", "1.0.3 Part Three 3.2")
+            if name in found:
+                raise parameter(name, value, "this parameter stands twice")
+            found[name] = value
+        return found
+
+    def expect_json(self) -> None:
+        """Raise Refusal 400 unless the body is announced as JSON in UTF-8."""
+        value = self.header(b"content-type") or ""
+        kind, *options = [part.strip() for part in value.split(";")]
+        if kind.lower() != JSON:
+            raise bad(f"Content-Type must be application/json, not {value!r}", "malformed")
+        for option in options:
+            name, _, setting = option.partition("=")
+            charset = setting.strip().strip('"').lower()
+            if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8"):
+                raise bad(f"JSON is sent in UTF-8, not in {setting!r}", "malformed")
+
+
+def _decoded(text: bytes) -> str:
+    """Percent-decoding (RFC 3986 2.1) with + as space, strictly."""
+    text = text.replace(b"+", b" ")
+    at = text.find(b"%")
+    while at >= 0:
+        if len(text) < at + 3 or not all(
+            digit in b"0123456789abcdefABCDEF" for digit in text[at + 1 : at + 3]
+        ):
+            raise bad(f"the query string has a bad percent-encoding: {text[at : at + 3]!r}", "malformed")
+        at = text.find(b"%", at + 3)
+    try:
+        return unquote_to_bytes(text).decode()
+    except UnicodeDecodeError:
+        raise bad("the query string is not UTF-8", "malformed") from None
+
+
+async def answer(
+    send: Send,
+    status: int,
+    body: bytes = b"",
+    headers: Mapping[str, str] | None = None,
+    *,
+    content_type: str = JSON,
+    head: bool = False,
+) -> None:
+    """Send a whole answer; `head`: without its body."""
+    listed = [(name.encode(), value.encode("latin-1")) for name, value in (headers or {}).items()]
+    if status != 204:
+        listed.append((b"content-type", content_type.encode()))
+        listed.append((b"content-length", b"%d" % len(body)))
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    await send({"type": "http.response.body", "body": b"" if head else body})

@@ -1,0 +1,62 @@
+"""Answers that refuse: one shape for all of them.
+
+JSON: `error` says what is wrong in one sentence. Where statements break rules, `violations` has one
+entry for each, with `path`, `value` (shortened), `rule`, `clause`, and `index` and `id` of the
+statement; the first one's members stand at the top as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from lrs.xapi import Rejected
+
+
+class Refusal(Exception):
+    """Ends a request with a status of 400 or more. `reason` is one of lrs.metrics.edge.REASONS."""
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        reason: str,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(error)
+        self.status, self.error, self.reason = status, error, reason
+        self.headers = dict(headers or {})
+        self.members = members
+
+    def body(self) -> bytes:
+        """The JSON to send."""
+        return msgspec.json.encode({"error": self.error, **self.members})
+
+
+def bad(error: str, reason: str = "invalid", **members: Any) -> Refusal:
+    """400."""
+    return Refusal(400, error, reason, **members)
+
+
+def parameter(name: str, value: str, rule: str, clause: str = "") -> Refusal:
+    """400 for a query parameter."""
+    shown = value if len(value) <= 200 else value[:200] + "…"
+    return Refusal(
+        400, f"parameter {name}: {rule}", "invalid", path=name, value=shown, rule=rule, clause=clause
+    )
+
+
+def rejected(cause: Rejected) -> Refusal:
+    """400 for statements that break rules."""
+    violations = msgspec.to_builtins(cause.violations)
+    first = violations[0]
+    return Refusal(400, f"{first['path']}: {first['rule']}", "invalid", **{**first, "violations": violations})
+
+
+def unavailable(error: str, reason: str, retry_after: int = 1) -> Refusal:
+    """503 with Retry-After."""
+    return Refusal(503, error, reason, {"retry-after": str(retry_after)})

@@ -1,0 +1,169 @@
+"""Statements in: POST and PUT of the Statement resource (1.0.3 Part Three 2.1.1, 2.1.2).
+
+The hot path. What is acknowledged is durable in the log; a batch is accepted or refused as a whole;
+an id is accepted once, and again only for the same statement.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from lrs.http.body import Admission, Body, Receive
+from lrs.http.call import VERSION_HEADER, Call, Send, answer
+from lrs.http.error import Refusal, bad, parameter, rejected, unavailable
+from lrs.log.frame import Request
+from lrs.log.port import LogUnavailable
+from lrs.xapi import Rejected, Statement, Version, read_statements
+
+if TYPE_CHECKING:
+    from lrs.http.access import Access
+    from lrs.http.framing import Framer, Outcome
+    from lrs.metrics.edge import EdgeMetrics
+    from lrs.store.credential import Credential
+
+POSITION_HEADER: Final = "x-lrs-position"
+"""Where a write stands in the log: partition, a dot, instant; `wait=` on the platform API takes it."""
+
+_KEYS: Final = uuid.UUID("5f0b5c1e-6a53-4d63-9d4f-6c727349644b")
+"""Namespace of ids that follow from an Idempotency-Key."""
+
+_LONGEST_KEY: Final = 255
+_UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+_POST: Final = frozenset[str]()
+_PUT: Final = frozenset({"statementId"})
+
+
+class Ingest:
+    """The writing half of the Statement resource."""
+
+    def __init__(
+        self,
+        access: Access,
+        framer: Framer,
+        admission: Admission,
+        metrics: EdgeMetrics,
+        *,
+        max_body: int,
+        writable: Callable[[], bool],
+    ) -> None:
+        """`writable` is false when the store's disk is nearly full."""
+        self._access, self._framer, self._admission = access, framer, admission
+        self._metrics, self._max_body, self._writable = metrics, max_body, writable
+
+    async def __call__(self, call: Call, receive: Receive, send: Send) -> None:
+        """Answer a POST or PUT; raises Refusal."""
+        if not self._writable():
+            raise unavailable("the store's disk is nearly full; reads go on", "disk_full", 30)
+        body = Body(self._admission, self._max_body)
+        self._admission.enter()
+        try:
+            await self._write(call, body, receive, send)
+        finally:
+            self._admission.leave(body.held)
+
+    async def _write(self, call: Call, body: Body, receive: Receive, send: Send) -> None:
+        received = time.time_ns() // 1000
+        version = call.version()
+        put = call.method == "PUT"
+        parameters = call.parameters(_PUT if put else _POST) if call.query or put else {}
+        credential = await self._access.credential(call.headers.get(b"authorization"))
+        call.expect_json()
+        data = await body.read(receive, call.header(b"content-length"), call.header(b"content-encoding"))
+        try:
+            statements = read_statements(data, version)
+        except Rejected as cause:
+            raise rejected(cause) from None
+        if put:
+            ids = [_put_id(parameters, data, statements)]
+        else:
+            ids = assigned_ids(statements, credential, call.header(b"idempotency-key"))
+        headers = {VERSION_HEADER: version.value}
+        if statements:
+            outcome = await self._submit(credential, version, received, statements, ids, len(data))
+            headers[POSITION_HEADER] = f"{outcome.position[0]}.{outcome.position[1]}"
+        if put:
+            await answer(send, 204, headers=headers)
+        else:
+            await answer(send, 200, msgspec.json.encode([str(uuid.UUID(bytes=id_)) for id_ in ids]), headers)
+
+    async def _submit(
+        self,
+        credential: Credential,
+        version: Version,
+        received: int,
+        statements: Sequence[Statement],
+        ids: Sequence[bytes],
+        size: int,
+    ) -> Outcome:
+        voids = any(statement.voids is not None for statement in statements)
+        if voids and credential.voids == "none":
+            raise Refusal(403, "this credential may not void statements", "forbidden")
+        request = Request(credential.authority, version, received, statements, ids, credential.voids == "any")
+        try:
+            outcome = await self._framer.submit(credential.tenant, request, size)
+        except LogUnavailable as error:
+            raise unavailable(
+                f"it is not known whether this was stored: {error}", "log_unavailable"
+            ) from error
+        if outcome.conflicts:
+            taken = [str(uuid.UUID(bytes=ids[place])) for place in outcome.conflicts]
+            raise Refusal(
+                409,
+                f"statement {taken[0]} is stored already, with another content; nothing was stored",
+                "conflict",
+                path="$.id" if len(ids) == 1 else f"$[{outcome.conflicts[0]}].id",
+                value=taken[0],
+                rule="a statement id is given to one statement only",
+                clause="1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
+                ids=taken[:20],
+            )
+        self._metrics.acknowledged(len(ids) - outcome.repeated, outcome.repeated)
+        return outcome
+
+
+def _put_id(parameters: dict[str, str], data: bytes, statements: Sequence[Statement]) -> bytes:
+    given = parameters.get("statementId")
+    if given is None:
+        raise parameter("statementId", "", "PUT needs the statement's id", "1.0.3 Part Three 2.1.1")
+    named = uuid_parameter("statementId", given)
+    if len(statements) != 1 or data.lstrip()[:1] != b"{":
+        raise bad("PUT takes one statement, not a batch")
+    if statements[0].id not in (None, named):
+        raise parameter(
+            "statementId", given, "the statement's own id is another one", "1.0.3 Part Three 2.1.1"
+        )
+    return named
+
+
+def uuid_parameter(name: str, value: str) -> bytes:
+    """The 16 bytes of a UUID in its usual form; raises Refusal 400."""
+    if _UUID.fullmatch(value):
+        return uuid.UUID(value).bytes
+    raise parameter(name, value, "must be a UUID", "1.0.3 Part Two 2.4.1")
+
+
+def assigned_ids(statements: Sequence[Statement], credential: Credential, key: str | None) -> list[bytes]:
+    """Each statement's id: its own, or one that follows from the Idempotency-Key, or a fresh one."""
+    if key is None:
+        return [statement.id or _fresh_id() for statement in statements]
+    if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+        raise parameter("Idempotency-Key", key, f"must have 1 to {_LONGEST_KEY} printable characters")
+    return [
+        statement.id or uuid.uuid5(_KEYS, f"{credential.tenant}\n{credential.key}\n{key}\n{index}").bytes
+        for index, statement in enumerate(statements)
+    ]
+
+
+def _fresh_id() -> bytes:
+    """A random UUID of version 4 (RFC 9562 5.4): there are clients that refuse a version above 5."""
+    value = bytearray(os.urandom(16))
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    return bytes(value)

@@ -1,0 +1,333 @@
+"""Statements out: GET of the Statement resource (1.0.3 Part Three 2.1.3; IEEE 9274.1.1 4.2.4)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import time
+import uuid
+from collections.abc import Sequence
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from lrs.http.call import VERSION_HEADER, Call, Send, answer
+from lrs.http.error import Refusal, bad, parameter, rejected
+from lrs.http.ingest import uuid_parameter
+from lrs.log import frame as frames
+from lrs.log.port import STATEMENTS
+from lrs.store import listing, term
+from lrs.store.listing import Query
+from lrs.store.reread import Stored
+from lrs.store.sql import queries
+from lrs.xapi import (
+    Rejected,
+    Version,
+    format_timestamp,
+    is_iri,
+    parse_timestamp,
+    read_agent,
+    render_canonical,
+    render_exact,
+    render_ids,
+)
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from lrs.http.access import Access
+    from lrs.metrics.edge import EdgeMetrics
+    from lrs.store.credential import Credential, Credentials
+    from lrs.store.dictionary import Dictionaries
+    from lrs.store.horizon import Horizon
+    from lrs.store.name import Names
+
+CONSISTENT_HEADER: Final = "x-experience-api-consistent-through"
+MOST: Final = 500
+"""The most statements of one page; asked for 0, or for more, this many come."""
+_LONGEST_PAGE: Final = 16 << 20
+"""Bytes of statements at which a page ends before its limit."""
+
+MORE_PATH: Final = "/xapi/statements/more/"
+
+_CLAUSE: Final = "1.0.3 Part Three 2.1.3"
+_SINGLE: Final = frozenset({"statementId", "voidedStatementId"})
+_ALLOWED: Final = _SINGLE | {
+    "agent",
+    "verb",
+    "activity",
+    "registration",
+    "related_activities",
+    "related_agents",
+    "since",
+    "until",
+    "limit",
+    "format",
+    "attachments",
+    "ascending",
+}
+
+
+class Form(msgspec.Struct, frozen=True, array_like=True):
+    """How statements are to be written: `format`, and the languages liked (for canonical)."""
+
+    format: str = "exact"
+    languages: str = ""
+
+
+class _More(msgspec.Struct, frozen=True, array_like=True):
+    """What a `more` link says: everything, so that it works without any parameter."""
+
+    query: Query
+    form: Form
+
+
+class Statements:
+    """The reading half of the Statement resource."""
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        access: Access,
+        names: Names,
+        credentials: Credentials,
+        dictionaries: Dictionaries,
+        horizon: Horizon,
+        metrics: EdgeMetrics,
+    ) -> None:
+        self._pool, self._access, self._names, self._credentials = pool, access, names, credentials
+        self._dictionaries, self._horizon, self._metrics = dictionaries, horizon, metrics
+        self._authorities: dict[int, dict[int, bytes]] = {}
+
+    async def get(self, call: Call, send: Send) -> None:
+        """GET or HEAD /xapi/statements; raises Refusal, which still says how far the store is."""
+        try:
+            version = call.version()
+            credential = await self._access.credential(call.headers.get(b"authorization"))
+            parameters = call.parameters(_ALLOWED)
+            form = _form(call, parameters)
+            single = _SINGLE & parameters.keys()
+            if single:
+                await self._single(call, send, version, credential, parameters, form)
+            else:
+                query = await self._query(credential, version, parameters)
+                await self._list(call, send, version, credential, query, form)
+        except Refusal as refusal:
+            await self._say_horizon(refusal)
+            raise
+
+    async def more(self, call: Call, send: Send) -> None:
+        """GET of a `more` link."""
+        try:
+            version = call.version()
+            credential = await self._access.credential(call.headers.get(b"authorization"))
+            call.parameters(frozenset())
+            more = _read_more(call.path.removeprefix(MORE_PATH))
+            await self._list(call, send, version, credential, more.query, more.form)
+        except Refusal as refusal:
+            await self._say_horizon(refusal)
+            raise
+
+    async def _say_horizon(self, refusal: Refusal) -> None:
+        through = await self._horizon.consistent_through()
+        refusal.headers.setdefault(CONSISTENT_HEADER, format_timestamp(through))
+
+    async def _single(
+        self,
+        call: Call,
+        send: Send,
+        version: Version,
+        credential: Credential,
+        parameters: dict[str, str],
+        form: Form,
+    ) -> None:
+        if len(_SINGLE & parameters.keys()) == 2:
+            raise bad("statementId and voidedStatementId exclude each other", clause=_CLAUSE)
+        [name] = _SINGLE & parameters.keys()
+        for other in parameters.keys() - {name, "attachments", "format"}:
+            raise parameter(other, parameters[other], f"does not go with {name}", _CLAUSE)
+        wanted = uuid_parameter(name, parameters[name])
+        await self._catch_up()
+        through = await self._horizon.consistent_through()
+        row = await self._pool.fetchrow(
+            queries("statement")["by_id"], credential.tenant, uuid.UUID(bytes=wanted)
+        )
+        if row is None or row["voided"] != (name == "voidedStatementId"):
+            voided = " that is voided" if name == "voidedStatementId" else ""
+            raise Refusal(404, f"there is no statement{voided} with the id {parameters[name]}", "invalid")
+        [body] = await self._written(credential.tenant, [Stored.of(credential.tenant, row)], form)
+        headers = _headers(version, through)
+        headers["last-modified"] = _http_date(term.instant(row["pos"]))
+        await answer(send, 200, body, headers, head=call.method == "HEAD")
+
+    async def _list(
+        self,
+        call: Call,
+        send: Send,
+        version: Version,
+        credential: Credential,
+        query: Query | None,
+        form: Form,
+    ) -> None:
+        await self._catch_up()
+        if query is None:
+            through = await self._horizon.consistent_through()
+            body = b'{"statements":[],"more":""}'
+        else:
+            page = await listing.page(self._pool, credential.tenant, query)
+            through = page.consistent_through
+            written = await self._written(credential.tenant, page.statements, form)
+            following, kept = page.following, len(written)
+            size = 0
+            for place, statement in enumerate(written):
+                size += len(statement)
+                if size > _LONGEST_PAGE and place:
+                    kept = place
+                    following = msgspec.structs.replace(
+                        page.following or query,
+                        after=page.statements[kept - 1].pos,
+                        horizon=query.horizon or page.thetas,
+                    )
+                    break
+            more = "" if following is None else _write_more(_More(following, form))
+            body = b'{"statements":[%b],"more":"%b"}' % (b",".join(written[:kept]), more.encode())
+        await answer(send, 200, body, _headers(version, through), head=call.method == "HEAD")
+
+    async def _catch_up(self) -> None:
+        started = time.perf_counter()
+        caught_up = await self._horizon.caught_up(STATEMENTS)
+        self._metrics.read(time.perf_counter() - started, behind=not caught_up)
+
+    async def _query(
+        self, credential: Credential, version: Version, parameters: dict[str, str]
+    ) -> Query | None:
+        """The query in the store's numbers; None when a name is not known, so that nothing matches."""
+        flags = {
+            name: _boolean(name, parameters.get(name, "false"))
+            for name in ("related_agents", "related_activities", "ascending", "attachments")
+        }
+        query = Query(
+            limit=_limit(parameters.get("limit", "0")),
+            related_agents=flags["related_agents"],
+            related_activities=flags["related_activities"],
+            ascending=flags["ascending"],
+            registration=(
+                uuid_parameter("registration", parameters["registration"])
+                if "registration" in parameters
+                else None
+            ),
+            since=_instant("since", parameters.get("since")),
+            until=_instant("until", parameters.get("until")),
+        )
+        named: dict[str, int] = {}
+        for name, kind in (("agent", "agent"), ("verb", "verb"), ("activity", "activity")):
+            if name not in parameters:
+                continue
+            text = parameters[name]
+            known = agent_parameter(text, version) if name == "agent" else _iri(name, text)
+            number = await self._names.find(kind, credential.tenant, known)
+            named[name] = 0 if number is None else number
+        if 0 in named.values():
+            return None
+        return msgspec.structs.replace(query, **named)
+
+    async def _written(self, tenant: int, stored: Sequence[Stored], form: Form) -> list[bytes]:
+        await self._dictionaries.load(self._pool, {one.dictionary for one in stored})
+        authorities = await self._authority_documents(tenant, {one.authority for one in stored})
+        return [self._write(one, authorities[one.authority], form) for one in stored]
+
+    def _write(self, stored: Stored, authority: bytes, form: Form) -> bytes:
+        stored_at = term.instant(stored.pos)
+        written = render_exact(
+            self._dictionaries.decompress(stored.dictionary, stored.raw),
+            stored.flags & 0xFF,
+            id=stored.id,
+            stored=stored_at,
+            authority=authority,
+            version="2.0.0" if stored.flags & frames.VERSION_2 else "1.0.0",
+            timestamp=stored_at,
+        )
+        if form.format == "ids":
+            return render_ids(written)
+        if form.format == "canonical":
+            return render_canonical(written, {}, form.languages)
+        return written
+
+    async def _authority_documents(self, tenant: int, wanted: set[int]) -> dict[int, bytes]:
+        known = self._authorities.setdefault(tenant, {})
+        if not wanted <= known.keys():
+            known.update(await self._credentials.documents(tenant))
+        return known
+
+
+def agent_parameter(text: str, version: Version) -> str:
+    """The canonical text of the agent or group in a parameter; raises Refusal 400."""
+    try:
+        return read_agent(text.encode(), version)
+    except Rejected as cause:
+        refusal = rejected(cause)
+        refusal.error = f"parameter agent: {refusal.error}"
+        raise refusal from None
+
+
+def _form(call: Call, parameters: dict[str, str]) -> Form:
+    form = parameters.get("format", "exact")
+    if form not in ("ids", "exact", "canonical"):
+        raise parameter("format", form, "must be ids, exact or canonical", _CLAUSE)
+    return Form(form, (call.header(b"accept-language") or "")[:500] if form == "canonical" else "")
+
+
+def _headers(version: Version, through: int) -> dict[str, str]:
+    return {VERSION_HEADER: version.value, CONSISTENT_HEADER: format_timestamp(through)}
+
+
+def _http_date(instant: int) -> str:
+    return formatdate(instant // 1_000_000, usegmt=True)
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text not in ("true", "false"):
+        raise parameter(name, text, "must be true or false", _CLAUSE)
+    return text == "true"
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise parameter("limit", text, "must be a non-negative integer", _CLAUSE)
+    asked = int(text)
+    return asked if 0 < asked < MOST else MOST
+
+
+def _instant(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    instant = parse_timestamp(text)
+    if instant is None:
+        raise parameter(name, text, "must be a timestamp of ISO 8601", _CLAUSE)
+    # Before 2020 and far ahead nothing is stored; the store's keys end there.
+    return min(max(instant, term.EPOCH - 1), term.EPOCH + (1 << 50))
+
+
+def _iri(name: str, text: str) -> str:
+    if not is_iri(text):
+        raise parameter(name, text, "must be an IRI with a scheme", _CLAUSE)
+    return text
+
+
+def _write_more(more: _More) -> str:
+    token = base64.urlsafe_b64encode(msgspec.msgpack.encode(more)).rstrip(b"=").decode()
+    return MORE_PATH + token
+
+
+_read_token = msgspec.msgpack.Decoder(_More).decode
+
+
+def _read_more(token: str) -> _More:
+    try:
+        more = _read_token(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (binascii.Error, ValueError):
+        raise Refusal(404, "there is no such page", "invalid") from None
+    if not 0 < more.query.limit <= MOST or len(more.query.horizon) > 1 << term.PARTITION_BITS:
+        raise Refusal(404, "there is no such page", "invalid")
+    return more
