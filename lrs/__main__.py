@@ -1,0 +1,5 @@
+"""`python -m lrs` is `lrs`."""
+
+from lrs.cli import main
+
+main()

@@ -1,0 +1,59 @@
+"""`lrs edge` and `lrs worker`: one process each."""
+
+from __future__ import annotations
+
+import functools
+
+import click
+
+from lrs import composition
+from lrs.cli import settings as settings_of
+from lrs.metrics.stage import STAGES
+from lrs.process import exit_on_error, run
+
+announce = click.option(
+    "--announce", type=int, hidden=True, help="Descriptor for the line that tells the metrics port."
+)
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (LRS_HTTP_HOST).")
+@click.option("--port", type=int, help="Port to listen on (LRS_HTTP_PORT).")
+@announce
+@click.pass_context
+def edge(ctx: click.Context, host: str | None, port: int | None, announce: int | None) -> None:
+    """Run one edge: the HTTP process."""
+    settings = settings_of(ctx, http_host=host, http_port=port)
+    run(composition.edge, settings, "edge", composition.EDGE_CHECKS, settings.edge_metrics_port, announce)
+
+
+@click.command()
+@announce
+@click.pass_context
+def edge(ctx: click.Context, announce: int | None) -> None:
+    """Run one edge: HTTP in front of log and store."""
+    settings = settings_of(ctx)
+    checks, port = composition.EDGE_CHECKS, settings.edge_metrics_port
+    exit_on_error(lambda: run(composition.edge, settings, "edge", checks, port, announce))
+
+
+@click.command()
+@click.option("--stages", default=",".join(STAGES), show_default=True, help="Stages to run, by commas.")
+@click.option("--replica", default=0, show_default=True, help="Added to a metrics port that is set.")
+@announce
+@click.pass_context
+def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) -> None:
+    """Run one worker: persist, score, or both."""
+    settings = settings_of(ctx)
+    names = tuple(dict.fromkeys(stages.split(",")))
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: there are {', '.join(STAGES)}", param_hint="--stages"
+        )
+    port = settings.persist_metrics_port if "persist" in names else settings.score_metrics_port
+    body = functools.partial(composition.worker, stages=names)
+    checks = composition.worker_checks(names)
+    exit_on_error(
+        lambda: run(body, settings, "+".join(names), checks, port + replica if port else 0, announce)
+    )

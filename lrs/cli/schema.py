@@ -1,0 +1,48 @@
+"""`lrs migrate` and `lrs upgrade-data`: bring the database up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import asyncpg
+import click
+
+from lrs import composition
+from lrs.account import AccountError
+from lrs.cli import settings as settings_of
+from lrs.cluster import ClusterError
+from lrs.directory import DataDirectory, DirectoryInUse
+from lrs.durability import NotDurable
+from lrs.store.migration import MigrationError
+from lrs.upgrade import upgrade
+
+
+@click.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Apply the migrations that the store lacks; harmless while the LRS runs."""
+    settings = settings_of(ctx)
+    try:
+        fresh = asyncio.run(composition.migrate_store(settings))
+    except (MigrationError, NotDurable, asyncpg.PostgresError, OSError) as error:
+        raise click.ClickException(str(error) or repr(error)) from None
+    for migration in fresh:
+        click.echo(f"applied {migration.number:04d}_{migration.name}")
+    click.echo("the store is up to date")
+
+
+@click.command("upgrade-data")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA).")
+@click.pass_context
+def upgrade_data(ctx: click.Context, data: Path | None) -> None:
+    """Turn a data directory of an older PostgreSQL major into one of this program's."""
+    directory = DataDirectory(settings_of(ctx, data=data).data)
+    try:
+        directory.acquire()
+        kept = asyncio.run(upgrade(directory, click.echo))
+    except (DirectoryInUse, ClusterError, AccountError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        directory.release()
+    click.echo(f"the old files are kept in {kept}: remove them when you are content")

@@ -1,0 +1,118 @@
+"""`lrs up`: everything of one machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+import click
+from rich.console import Console
+
+from lrs import composition
+from lrs.cli import settings as settings_of
+from lrs.cluster import ClusterError
+from lrs.directory import DataDirectory, DirectoryInUse
+from lrs.durability import NotDurable
+from lrs.process import Process, run
+from lrs.store.migration import MigrationError
+from lrs.supervisor import Supervisor, SupervisorError
+
+T = TypeVar("T")
+
+START_ERRORS = (ClusterError, SupervisorError, NotDurable, MigrationError, asyncpg.PostgresError, OSError)
+"""What may keep the LRS from starting; the text says what to do."""
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (LRS_HTTP_HOST).")
+@click.option("--port", type=int, help="Port to listen on (LRS_HTTP_PORT).")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA).")
+@click.option("--demo", is_flag=True, help="Show a live demonstration; log lines go to a file.")
+@click.pass_context
+def up(ctx: click.Context, host: str | None, port: int | None, data: Path | None, demo: bool) -> None:
+    """Start and supervise all processes of one machine: PostgreSQL, edge, workers."""
+    settings = settings_of(ctx, http_host=host, http_port=port, data=data)
+    directory = DataDirectory(settings.data)
+    try:
+        directory.acquire()
+        run(
+            lambda process: _body(process, directory, demo=demo),
+            settings,
+            "supervisor",
+            ("store", "children"),
+            settings.supervisor_metrics_port,
+        )
+    except (DirectoryInUse, *START_ERRORS) as error:
+        raise click.ClickException(str(error) or repr(error)) from None
+    finally:
+        directory.release()
+
+
+async def _body(process: Process, directory: DataDirectory, *, demo: bool) -> None:
+    output = directory.path / "lrs.log" if demo else None
+    with _progress() as progress:
+        supervisor = Supervisor(process, directory, progress, output)
+        try:
+            credential = await _unless_stopped(process, _start(supervisor, progress))
+        except BaseException:
+            await supervisor.stop()
+            raise
+    try:
+        if not process.stopping.is_set():
+            _announce(supervisor, credential)
+            await supervisor.watch()
+    finally:
+        click.echo("stopping")
+        await supervisor.stop()
+
+
+async def _start(supervisor: Supervisor, progress: Callable[[str], None]) -> composition.Credential | None:
+    await supervisor.start_store()
+    progress("preparing the database")
+    credential = await composition.prepare(supervisor.settings)
+    await supervisor.start_children()
+    return credential
+
+
+async def _unless_stopped(process: Process, work: Coroutine[None, None, T]) -> T | None:
+    """The work's result, or None when a stop was asked for before it was done."""
+    doing = asyncio.create_task(work)
+    stopping = asyncio.create_task(process.stopping.wait())
+    await asyncio.wait((doing, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if doing.done():
+        return doing.result()
+    doing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
+    return None
+
+
+def _announce(supervisor: Supervisor, credential: composition.Credential | None) -> None:
+    click.echo(f"The LRS is ready at {supervisor.address}/xapi")
+    if credential is not None:
+        click.echo(f"  key     {credential.key}\n  secret  {credential.secret}\n  (shown this once)")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Tell what a start waits for: one changing line on a terminal, else a line for each change."""
+    console = Console()
+    if console.is_terminal:
+        with console.status("starting") as status:
+            yield status.update
+    else:
+        last = ""
+
+        def say(text: str) -> None:
+            nonlocal last
+            if text != last:
+                click.echo(text)
+            last = text
+
+        yield say

@@ -1,0 +1,89 @@
+"""The program's own log lines: one form for ours and for those of the libraries, to stderr.
+
+    log = structlog.get_logger("lrs.edge")
+    log.info("frame appended", frame=offset, requests=12)
+
+An event is a short fact in lower case; what varies stands in fields. Request and frame ids are the
+fields `request` and `frame`. Secrets never appear: fields named like one are starred out, and so
+are passwords in URLs.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import structlog
+
+from lrs.settings import without_password
+
+if TYPE_CHECKING:
+    from structlog.typing import EventDict, Processor, WrappedLogger
+
+    from lrs.settings import Settings
+
+_SECRET = re.compile(r"secret|password|passwd|authorization|token|cookie", re.IGNORECASE)
+
+QUIET = ("asyncio", "aiokafka", "faust", "mode", "_granian", "granian", "aiohttp")
+"""Libraries that are heard from `warning` on, whatever our level."""
+
+
+def configure(settings: Settings, process: str) -> None:
+    """Set the form and level of all log lines of this process, which is named in each of them."""
+    renderer: Processor
+    if settings.log_format == "json":
+        renderer = structlog.processors.JSONRenderer(sort_keys=False)
+        errors: Processor = structlog.processors.format_exc_info
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        errors = _unchanged
+
+    def name_process(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        name_process,
+        conceal,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, errors, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def conceal(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Star out what must not be in a log."""
+    for key, value in event.items():
+        if _SECRET.search(key):
+            event[key] = "***"
+        elif isinstance(value, str) and "://" in value:
+            event[key] = without_password(value)
+    return event
+
+
+def _unchanged(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    return event
