@@ -1,0 +1,352 @@
+"""Lanes: what waits in each partition of each stage, who works on it, and how its transactions begin and end.
+
+Every lane has one transaction at a time. Transactions that want a flush of the write-ahead log wait for the
+running one and then share the next: group commit.
+"""
+
+from __future__ import annotations
+
+import math
+
+from simulator.compiled import I32, kernel
+from simulator.engine.pool import (
+    APPEND_DONE,
+    EPOCH_BITS,
+    EPOCHS,
+    FLUSHED,
+    INDEX,
+    LINGERED,
+    QUERY_DONE,
+    REPLICATED,
+    WORK_DONE,
+    code_of,
+    draw_uniform,
+    give_back,
+    pause,
+    record,
+    run_task,
+    service,
+    set_timer,
+    use,
+)
+from simulator.engine.state import (
+    APPEND,
+    APPEND_MAX,
+    APPENDING,
+    BROKER_TIER,
+    DISK,
+    DISK_UP,
+    FLUSH,
+    FLUSH_CURRENT,
+    FLUSH_WAITING,
+    FLUSHING,
+    KAFKA,
+    LINGER,
+    LOCK_COUNT,
+    LOCK_HEAD,
+    LOCK_HOLDER,
+    MAX_PARTITIONS,
+    N_APPENDS,
+    N_FLUSHES,
+    N_PERSISTED,
+    N_PERSISTS,
+    N_POISONED,
+    N_SCORED,
+    N_SCORES,
+    PARTITIONS,
+    PERSIST_CPU,
+    PERSIST_MAX,
+    PERSIST_PG,
+    PERSISTING,
+    PG_TIER,
+    POISON,
+    QUERYABLE,
+    REPLICATE,
+    SCORE_CPU,
+    SCORE_MAX,
+    SCORE_PG,
+    SCORED,
+    SCORING,
+    SEGMENTS,
+    SHARED_ROW,
+    USED_FLUSH,
+    USED_PERSIST,
+    WORKER_TIER,
+    Engine,
+)
+
+
+@kernel
+def lane_code(e: Engine, kind: int, lane: int) -> int:
+    return code_of(kind, e.lane_epoch[lane], lane)
+
+
+@kernel
+def append_to_lane(e: Engine, next_: I32, lane: int, item: int, statements: int) -> None:
+    """Put a call or a segment behind what waits in a lane."""
+    next_[item] = -1
+    if e.lane_tail[lane] < 0:
+        e.lane_head[lane] = item
+    else:
+        next_[e.lane_tail[lane]] = item
+    e.lane_tail[lane] = item
+    e.lane_waiting[lane] += statements
+    e.lane_items[lane] += 1
+
+
+@kernel
+def take_batch(e: Engine, next_: I32, sizes: I32, lane: int, most: int) -> None:
+    """Move waiting items, up to `most` statements but at least one item, into the lane's batch."""
+    item = e.lane_head[lane]
+    e.lane_batch[lane] = item
+    taken = items = 0
+    last = -1
+    while item >= 0 and (items == 0 or taken + sizes[item] <= most):
+        taken += sizes[item]
+        items += 1
+        last = item
+        item = next_[item]
+    next_[last] = -1
+    e.lane_head[lane] = item
+    if item < 0:
+        e.lane_tail[lane] = -1
+    e.lane_waiting[lane] -= taken
+    e.lane_items[lane] -= items
+    e.lane_batch_size[lane] = taken
+    e.lane_batch_items[lane] = items
+    e.lane_busy[lane] = 1
+
+
+@kernel
+def start_append(e: Engine, lane: int) -> None:
+    """Begin an append transaction, if there is something to append and nothing is being appended."""
+    if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_head[lane] < 0:
+        return
+    take_batch(e, e.call_next, e.call_size, lane, e.limits[APPEND_MAX])
+    e.counts[N_APPENDS] += 1
+    seconds = service(e, APPEND, e.lane_batch_items[lane], e.lane_batch_size[lane])
+    tier = BROKER_TIER if e.limits[KAFKA] else PG_TIER
+    run_task(e, tier, seconds, lane_code(e, APPEND_DONE, lane))
+
+
+@kernel
+def call_waits(e: Engine, lane: int) -> None:
+    """A call has come to an append lane: it starts the lane, now or when it has waited for company."""
+    if e.lane_busy[lane] or e.lane_up[lane] < 1:
+        return
+    if e.settings[LINGER] <= 0.0 or e.lane_waiting[lane] >= e.limits[APPEND_MAX]:
+        start_append(e, lane)
+    elif e.lane_items[lane] == 1:
+        set_timer(e, e.now[0] + e.settings[LINGER], code_of(LINGERED, 0, lane))
+
+
+@kernel
+def after_append_cpu(e: Engine, lane: int) -> None:
+    """The log's own work is done; now its durability."""
+    if e.limits[KAFKA]:
+        set_timer(e, e.now[0] + pause(e, REPLICATE), lane_code(e, REPLICATED, lane))
+    else:
+        wait_for_flush(e, lane)
+
+
+@kernel
+def wait_for_flush(e: Engine, lane: int) -> None:
+    """Join the transactions that want the write-ahead log flushed."""
+    e.flush_waiting[e.numbers[FLUSH_WAITING]] = lane_code(e, FLUSHED, lane)
+    e.numbers[FLUSH_WAITING] += 1
+    start_flush(e)
+
+
+@kernel
+def start_flush(e: Engine) -> None:
+    """Flush for all that wait, if the disk is free."""
+    n = e.numbers[FLUSH_WAITING]
+    if n == 0 or e.numbers[FLUSHING] or not e.numbers[DISK_UP]:
+        return
+    for i in range(n):
+        e.flush_current[i] = e.flush_waiting[i]
+    e.numbers[FLUSH_CURRENT] = n
+    e.numbers[FLUSH_WAITING] = 0
+    e.numbers[FLUSHING] = 1
+    e.counts[N_FLUSHES] += 1
+    use(e, USED_FLUSH, 1)
+    set_timer(e, e.now[0] + pause(e, FLUSH) * e.settings[DISK], code_of(FLUSHED, 0, 0))
+
+
+@kernel
+def start_stage(e: Engine, lane: int) -> None:
+    """Begin a persist or score transaction, if the lane is idle, owned and has work."""
+    if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_head[lane] < 0 or e.lane_owner[lane] < 0:
+        return
+    stage = lane // e.limits[PARTITIONS]
+    most = e.limits[PERSIST_MAX] if stage == PERSISTING else e.limits[SCORE_MAX]
+    take_batch(e, e.segment_next, e.segment_size, lane, most)
+    e.lane_rounds[lane] = 1
+    if stage == PERSISTING and e.settings[POISON] > 0.0:
+        start_poisoned(e, lane)
+    worker = e.worker_first[stage] + e.lane_owner[lane]
+    size = 2 * MAX_PARTITIONS
+    place = (e.worker_head[worker] + e.worker_count[worker]) % size
+    e.worker_ring[worker, place] = lane_code(e, WORK_DONE, lane)
+    e.worker_count[worker] += 1
+    start_worker(e, worker)
+
+
+@kernel
+def start_poisoned(e: Engine, lane: int) -> None:
+    """Draw whether a statement of persist's batch fails alone."""
+    size = e.lane_batch_size[lane]
+    if draw_uniform(e) < 1.0 - math.exp(-e.settings[POISON] * size):
+        e.counts[N_POISONED] += 1
+        e.lane_rounds[lane] = 2 + int(math.log2(size + 1.0))
+
+
+@kernel
+def is_hot(e: Engine, lane: int) -> bool:
+    """Whether the lane's batch has statements of the most popular course."""
+    item = e.lane_batch[lane]
+    while item >= 0:
+        if e.segment_hot[item]:
+            return True
+        item = e.segment_next[item]
+    return False
+
+
+@kernel
+def start_worker(e: Engine, worker: int) -> None:
+    """Let an idle worker begin with what waits longest for it; what is of an old epoch is dropped."""
+    size = 2 * MAX_PARTITIONS
+    while not e.worker_busy[worker] and e.worker_count[worker] > 0:
+        code = e.worker_ring[worker, e.worker_head[worker]]
+        e.worker_head[worker] = (e.worker_head[worker] + 1) % size
+        e.worker_count[worker] -= 1
+        lane = code & INDEX
+        if not current(e, code, lane):
+            continue
+        e.worker_busy[worker] = 1
+        e.worker_task[worker] = code
+        stage = lane // e.limits[PARTITIONS]
+        use(e, USED_PERSIST + stage - PERSISTING, 1)
+        component = PERSIST_CPU if stage == PERSISTING else SCORE_CPU
+        run_task(e, WORKER_TIER, stage_seconds(e, component, lane), code)
+
+
+@kernel
+def stage_seconds(e: Engine, component: int, lane: int) -> float:
+    """CPU seconds of a transaction. One with poison is halved until the bad statement is alone.
+
+    Bisection of n statements repeats 2 log2 n transactions with, together, 2 n statements.
+    """
+    size = e.lane_batch_size[lane]
+    seconds = service(e, component, 0.0, size)
+    if e.lane_rounds[lane] > 1:
+        for _ in range(2 * (e.lane_rounds[lane] - 1)):
+            seconds += service(e, component, 0.0, size / (e.lane_rounds[lane] - 1.0))
+    return seconds
+
+
+@kernel
+def current(e: Engine, code: int, lane: int) -> bool:
+    """Whether a task or timer is of its lane's present epoch, and not of one that was broken off."""
+    return (code >> EPOCH_BITS) % EPOCHS == e.lane_epoch[lane] % EPOCHS
+
+
+@kernel
+def after_work(e: Engine, lane: int) -> None:
+    """The worker's own part is done: PostgreSQL's comes."""
+    stage = lane // e.limits[PARTITIONS]
+    component = PERSIST_PG if stage == PERSISTING else SCORE_PG
+    seconds = stage_seconds(e, component, lane)
+    locked = 0.0
+    if stage == SCORING and e.settings[SHARED_ROW] > 0.0 and is_hot(e, lane):
+        locked = seconds * e.settings[SHARED_ROW]
+    e.lane_rest[lane] = locked
+    run_task(e, PG_TIER, seconds - locked, lane_code(e, QUERY_DONE, lane))
+
+
+@kernel
+def after_query(e: Engine, lane: int) -> None:
+    """PostgreSQL has done a part: now the shared row, if one is to be written, else the flush."""
+    if e.numbers[LOCK_HOLDER] == lane:
+        wait_for_flush(e, lane)
+    elif e.lane_rest[lane] > 0.0:
+        size = (2 * MAX_PARTITIONS)
+        place = (e.numbers[LOCK_HEAD] + e.numbers[LOCK_COUNT]) % size
+        e.lock_ring[place] = lane_code(e, QUERY_DONE, lane)
+        e.numbers[LOCK_COUNT] += 1
+        grant_lock(e)
+    else:
+        wait_for_flush(e, lane)
+
+
+@kernel
+def grant_lock(e: Engine) -> None:
+    """Give the shared row's lock to the next who waits."""
+    while e.numbers[LOCK_HOLDER] < 0 and e.numbers[LOCK_COUNT] > 0:
+        code = e.lock_ring[e.numbers[LOCK_HEAD]]
+        e.numbers[LOCK_HEAD] = (e.numbers[LOCK_HEAD] + 1) % (2 * MAX_PARTITIONS)
+        e.numbers[LOCK_COUNT] -= 1
+        lane = code & INDEX
+        if current(e, code, lane):
+            e.numbers[LOCK_HOLDER] = lane
+            run_task(e, PG_TIER, e.lane_rest[lane], code)
+
+
+@kernel
+def commit_stage(e: Engine, lane: int) -> None:
+    """A persist or score transaction is durable: measure, hand on, begin the next."""
+    if e.lane_rounds[lane] > 1:
+        e.lane_rounds[lane] -= 1
+        wait_for_flush(e, lane)
+        return
+    partitions = e.limits[PARTITIONS]
+    stage = lane // partitions
+    now = e.now[0]
+    item = e.lane_batch[lane]
+    e.counts[N_PERSISTS if stage == PERSISTING else N_SCORES] += 1
+    e.counts[N_PERSISTED if stage == PERSISTING else N_SCORED] += e.lane_batch_size[lane]
+    while item >= 0:
+        after = e.segment_next[item]
+        since = e.segment_at[item]
+        if stage == PERSISTING:
+            record(e, QUERYABLE, since, now - since, e.segment_size[item])
+            append_to_lane(e, e.segment_next, lane + partitions, item, e.segment_size[item])
+        else:
+            record(e, SCORED, since, now - since, e.segment_size[item])
+            give_back(e, SEGMENTS, e.segment_free, item)
+        item = after
+    e.lane_batch[lane] = -1
+    e.lane_busy[lane] = 0
+    if e.numbers[LOCK_HOLDER] == lane:
+        e.numbers[LOCK_HOLDER] = -1
+        grant_lock(e)
+    start_stage(e, lane)
+    if stage == PERSISTING:
+        start_stage(e, lane + partitions)
+
+
+@kernel
+def break_off(e: Engine, lane: int) -> None:
+    """A lane's transaction is lost with its process: what it held waits again, in its place in the line.
+
+    Its tasks that still run are ghosts: they use their share of the cores and end in nothing.
+    """
+    e.lane_epoch[lane] += 1
+    if e.numbers[LOCK_HOLDER] == lane:
+        e.numbers[LOCK_HOLDER] = -1
+        grant_lock(e)
+    if not e.lane_busy[lane]:
+        return
+    append = lane // e.limits[PARTITIONS] == APPENDING
+    next_ = e.call_next if append else e.segment_next
+    last = e.lane_batch[lane]
+    while next_[last] >= 0:
+        last = next_[last]
+    next_[last] = e.lane_head[lane]
+    if e.lane_head[lane] < 0:
+        e.lane_tail[lane] = last
+    e.lane_head[lane] = e.lane_batch[lane]
+    e.lane_waiting[lane] += e.lane_batch_size[lane]
+    e.lane_items[lane] += e.lane_batch_items[lane]
+    e.lane_batch[lane] = -1
+    e.lane_busy[lane] = 0

@@ -1,0 +1,218 @@
+"""One run: the engine is built from scenario and calibration, SimPy lets time, operators and faults act on it.
+
+Between two events of SimPy (a sample, a fault, an operator's act) the kernel runs everything that learners and
+queues do. So there are thousands of SimPy events in a run, and some hundred million in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import simpy
+
+from simulator.arrivals import Arrivals
+from simulator.calibration import Calibration
+from simulator.compiled import F64, I64
+from simulator.engine import state as k
+from simulator.engine.clockwork import advance, backlog, oldest
+from simulator.engine.pool import used_seconds
+from simulator.engine.state import Engine, new_engine
+from simulator.faults import CORES_OF_A_BROKER, Process, begin_faults
+from simulator.scenario import Scenario, ScenarioError
+
+SLOTS = 240
+DRAIN_S = 7200.0
+"""After the window nothing new comes; the run goes on until all is scored, for this long at most."""
+SERIES = (
+    "seconds",
+    "sent",
+    "accepted",
+    "persisted",
+    "scored",
+    "persist_backlog",
+    "score_backlog",
+    "persist_lag_s",
+    "score_lag_s",
+    "in_system",
+    "rejected",
+    "timed_out",
+    "retried",
+    "edges",
+    "persist_workers",
+    "score_workers",
+    "flush",
+    "connections",
+    "edge_cores",
+    "worker_cores",
+    "postgresql_cores",
+    "broker_cores",
+)
+"""Columns of a run's samples: rates are statements (or requests) a second, parts are shares of their capacity."""
+TIERS = ("edge_cores", "worker_cores", "postgresql_cores", "broker_cores")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run of one seed came to."""
+
+    seed: int
+    seconds: float
+    counts: dict[str, int]
+    cpu_s: dict[str, float]
+    histogram: I64
+    """(latency, slot, bucket), latencies as in simulator.engine.state.LATENCIES."""
+    means: dict[str, float]
+    series: F64
+    """A row for each sample, columns as in SERIES."""
+    drained: bool
+
+    def column(self, name: str) -> F64:
+        return self.series[:, SERIES.index(name)]
+
+    def latency(self, name: str) -> I64:
+        """The histogram of a latency over the whole run."""
+        whole: I64 = self.histogram[k.LATENCIES.index(name)].sum(axis=0)
+        return whole
+
+    @property
+    def lost_statements(self) -> int:
+        """Statements that clients gave up and that are not stored."""
+        return self.counts["given_up_statements"] - self.counts["given_up_but_stored"]
+
+
+def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
+    """An idle record store as the scenario wants it."""
+    s, client = scenario.system, scenario.client
+    kafka = s.log == "kafka"
+    limits = np.zeros(10, np.int64)
+    limits[[k.EDGES, k.PARTITIONS, k.INFLIGHT]] = s.edges, s.partitions, s.inflight
+    limits[[k.APPEND_MAX, k.PERSIST_MAX, k.SCORE_MAX]] = s.append_max, s.persist_max, s.score_max
+    limits[[k.CONNECTIONS, k.KAFKA]] = s.connections, kafka
+    limits[[k.RETRY, k.RETRY_LIMIT]] = RETRIES.index(client.retry), client.retry_limit
+    settings = np.zeros(8)
+    settings[[k.LINGER, k.TIMEOUT, k.RETRY_S]] = s.linger_ms / 1000.0, client.timeout_s, client.retry_s
+    settings[[k.READS, k.SHARED_ROW, k.DISK]] = client.reads, s.shared_row, 1.0
+    settings[k.SLOT_S] = scenario.run.hours * 3600.0 / SLOTS
+    brokers = s.brokers * CORES_OF_A_BROKER
+    shared = s.shared_cores > 0
+    if kafka and shared:
+        raise ScenarioError(scenario.name, "system.shared_cores", s.shared_cores, "must be 0 when the log is Kafka")
+    return new_engine(
+        service=calibration.service,
+        limits=limits,
+        settings=settings,
+        pool=[0, 0, 0, 0] if shared else [0, 1, 2, 3],
+        cores=[s.shared_cores] if shared else [s.edge_cores, s.worker_cores, s.postgresql_cores, brokers],
+        owners=[
+            [p % s.brokers for p in range(s.partitions)],
+            [p % s.persist_workers for p in range(s.partitions)],
+            [p % s.score_workers for p in range(s.partitions)],
+        ],
+        workers=[0, s.persist_workers, s.score_workers],
+        slots=SLOTS,
+        seed=seed,
+    )
+
+
+RETRIES = ("none", "at-once", "fixed", "backoff")
+
+
+def simulate(
+    scenario: Scenario,
+    calibration: Calibration,
+    arrivals: Arrivals,
+    seed: int,
+    *,
+    faults: bool = True,
+    progress: Callable[[float], None] = lambda _share: None,
+) -> Outcome:
+    """Run the arrivals through the record store. The same arguments give the same outcome, to the bit."""
+    engine = build(scenario, calibration, seed)
+    env = simpy.Environment()
+    sampler = _Sampler(env, scenario, engine, arrivals.seconds)
+    env.process(sampler.run(progress))
+    if faults:
+        begin_faults(env, scenario, engine)
+    while not sampler.done:
+        if not advance(engine, arrivals.words, env.peek()):
+            raise ScenarioError(
+                scenario.name,
+                "client.retry",
+                scenario.client.retry,
+                "more than 2 million calls or 4 million unfinished requests at once; refuse more or retry less",
+            )
+        env.step()
+    return sampler.outcome(seed)
+
+
+class _Sampler:
+    """Looks at the engine at regular times."""
+
+    def __init__(self, env: simpy.Environment, scenario: Scenario, engine: Engine, seconds: float) -> None:
+        self.env, self.engine, self.seconds = env, engine, seconds
+        self.step = min(20.0, max(1.0, round(seconds / 4320.0)))
+        self.rows: list[list[float]] = []
+        self.done = self.drained = False
+        s = scenario.system
+        self.capacity = [s.edges, s.persist_workers, s.score_workers, 1, s.connections]
+        self.last = self._totals()
+
+    def run(self, progress: Callable[[float], None]) -> Process:
+        while not self.done:
+            yield self.env.timeout(self.step)
+            self._sample()
+            now = float(self.env.now)
+            progress(min(1.0, now / self.seconds))
+            if now >= self.seconds:
+                self.drained = self._nothing_waits()
+                self.done = self.drained or now >= self.seconds + DRAIN_S
+
+    def _nothing_waits(self) -> bool:
+        e, counts = self.engine, self.engine.counts
+        answered = counts[k.N_ACKED] + counts[k.N_GIVEN_UP]
+        idle = backlog(e, k.PERSISTING) + backlog(e, k.SCORING) == 0
+        return bool(idle and answered >= counts[k.N_REQUESTS])
+
+    def _totals(self) -> F64:
+        e = self.engine
+        used = [used_seconds(e, part) for part in range(len(k.PARTS))]
+        busy = [float(e.pool_busy[e.pool[tier]]) for tier in range(4)]
+        return np.array([*e.counts, *used, *busy], np.float64)
+
+    def _sample(self) -> None:
+        e, n = self.engine, len(k.COUNTS)
+        totals = self._totals()
+        rates = (totals - self.last) / self.step
+        self.last = totals
+        parts = rates[n : n + len(k.PARTS)] / self.capacity
+        cores = [rates[n + len(k.PARTS) + tier] / max(e.cores[e.pool[tier]], 1e-9) for tier in range(4)]
+        self.rows.append(
+            [
+                self.env.now,
+                *rates[[k.N_STATEMENTS, k.N_ACCEPTED, k.N_PERSISTED, k.N_SCORED]],
+                backlog(e, k.PERSISTING),
+                backlog(e, k.SCORING),
+                oldest(e, k.PERSISTING),
+                max(oldest(e, k.PERSISTING), oldest(e, k.SCORING)),
+                float(e.numbers[k.IN_SYSTEM]),
+                *rates[[k.N_REJECTED, k.N_TIMED_OUT, k.N_RETRIED]],
+                *parts,
+                *cores,
+            ]
+        )
+
+    def outcome(self, seed: int) -> Outcome:
+        e = self.engine
+        weights = [max(float(w), 1.0) for w in e.weight]
+        return Outcome(
+            seed=seed,
+            seconds=self.seconds,
+            counts={name: int(n) for name, n in zip(k.COUNTS, e.counts, strict=True)},
+            cpu_s={name: float(n) for name, n in zip(k.COMPONENTS, e.cpu, strict=True)},
+            histogram=e.histogram[:, :SLOTS].copy(),
+            means={name: float(t) / w for name, t, w in zip(k.LATENCIES, e.total, weights, strict=True)},
+            series=np.array(self.rows),
+            drained=self.drained,
+        )
