@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 _SECRET = re.compile(r"secret|password|passwd|authorization|token|cookie", re.IGNORECASE)
 
-QUIET = ("asyncio", "aiokafka", "faust", "mode", "_granian", "granian", "aiohttp")
-"""Libraries that are heard from `warning` on, whatever our level."""
+QUIET = (
+    *("asyncio", "aiokafka", "faust", "mode", "_granian", "granian", "aiohttp"),
+    # Faust logs the life of its services under the modules of their classes.
+    *("lrs.stream.app", "lrs.stream.transport", "lrs.stream.resumption", "lrs.stream.kafka"),
+)
+"""Loggers that are heard from `warning` on, whatever our level."""
 
 
 def configure(settings: Settings, process: str) -> None:

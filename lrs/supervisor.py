@@ -18,7 +18,6 @@ from lrs.child import Child, pause
 from lrs.cluster import Cluster, ClusterError
 from lrs.directory import DataDirectory
 from lrs.ending import Ending
-from lrs.metrics.stage import STAGES
 from lrs.metrics.supervisor import SupervisorMetrics
 from lrs.process import Process
 from lrs.settings import PREFIX, Settings
@@ -67,8 +66,8 @@ def worker_parts(settings: Settings) -> dict[str, list[str]]:
     replicas = {"persist": settings.persist_workers, "score": settings.score_workers}
     return {
         f"{stage}-{number}": ["worker", "--stages", stage, "--replica", str(number)]
-        for stage in STAGES
-        for number in range(replicas[stage])
+        for stage, count in replicas.items()
+        for number in range(count)
     }
 
 
@@ -109,6 +108,11 @@ class Supervisor:
     def children(self) -> list[Child]:
         """Edges, then workers."""
         return self.edges + self.workers
+
+    @property
+    def state(self) -> Path:
+        """The file with the addresses of all processes."""
+        return self._directory.state
 
     @property
     def address(self) -> str:

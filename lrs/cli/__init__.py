@@ -27,8 +27,6 @@ class Commands(click.Group):
         "migrate": "lrs.cli.schema",
         "upgrade-data": "lrs.cli.schema",
         "status": "lrs.cli.status",
-        "verify": "lrs.cli.proof",
-        "rebuild": "lrs.cli.proof",
         "backup": "lrs.cli.copy",
         "restore": "lrs.cli.copy",
         "warm": "lrs.cli.warm",

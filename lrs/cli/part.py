@@ -6,7 +6,6 @@ import functools
 
 import click
 
-from lrs import composition
 from lrs.cli import settings as settings_of
 from lrs.metrics.stage import STAGES
 from lrs.process import exit_on_error, run
@@ -22,19 +21,12 @@ announce = click.option(
 @announce
 @click.pass_context
 def edge(ctx: click.Context, host: str | None, port: int | None, announce: int | None) -> None:
-    """Run one edge: the HTTP process."""
-    settings = settings_of(ctx, http_host=host, http_port=port)
-    run(composition.edge, settings, "edge", composition.EDGE_CHECKS, settings.edge_metrics_port, announce)
-
-
-@click.command()
-@announce
-@click.pass_context
-def edge(ctx: click.Context, announce: int | None) -> None:
     """Run one edge: HTTP in front of log and store."""
-    settings = settings_of(ctx)
-    checks, port = composition.EDGE_CHECKS, settings.edge_metrics_port
-    exit_on_error(lambda: run(composition.edge, settings, "edge", checks, port, announce))
+    from lrs.composition import edge as edge_of
+
+    settings = settings_of(ctx, http_host=host, http_port=port)
+    checks, metrics_port = edge_of.CHECKS, settings.edge_metrics_port
+    exit_on_error(lambda: run(edge_of.edge, settings, "edge", checks, metrics_port, announce))
 
 
 @click.command()
@@ -44,6 +36,8 @@ def edge(ctx: click.Context, announce: int | None) -> None:
 @click.pass_context
 def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) -> None:
     """Run one worker: persist, score, or both."""
+    from lrs.composition import worker as worker_of
+
     settings = settings_of(ctx)
     names = tuple(dict.fromkeys(stages.split(",")))
     unknown = [name for name in names if name not in STAGES]
@@ -52,8 +46,8 @@ def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) 
             f"{', '.join(unknown)}: there are {', '.join(STAGES)}", param_hint="--stages"
         )
     port = settings.persist_metrics_port if "persist" in names else settings.score_metrics_port
-    body = functools.partial(composition.worker, stages=names)
-    checks = composition.worker_checks(names)
+    body = functools.partial(worker_of.worker, stages=names)
+    checks = worker_of.checks(names)
     exit_on_error(
         lambda: run(body, settings, "+".join(names), checks, port + replica if port else 0, announce)
     )

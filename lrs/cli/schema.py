@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 import click
 
-from lrs import composition
 from lrs.account import AccountError
 from lrs.cli import settings as settings_of
 from lrs.cluster import ClusterError
+from lrs.composition.preparation import migrate_store
 from lrs.directory import DataDirectory, DirectoryInUse
 from lrs.durability import NotDurable
 from lrs.store.migration import MigrationError
@@ -24,7 +24,7 @@ def migrate(ctx: click.Context) -> None:
     """Apply the migrations that the store lacks; harmless while the LRS runs."""
     settings = settings_of(ctx)
     try:
-        fresh = asyncio.run(composition.migrate_store(settings))
+        fresh = asyncio.run(migrate_store(settings))
     except (MigrationError, NotDurable, asyncpg.PostgresError, OSError) as error:
         raise click.ClickException(str(error) or repr(error)) from None
     for migration in fresh:

@@ -11,8 +11,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from lrs import composition
 from lrs.cli import settings as settings_of
+from lrs.composition.store import stage_lags
 from lrs.directory import DataDirectory
 from lrs.lag import Lag
 from lrs.supervisor import State
@@ -35,7 +35,7 @@ def status(ctx: click.Context, data: Path | None, as_json: bool) -> None:
     note = DataDirectory(settings.data).state
     state = msgspec.json.decode(note.read_bytes(), type=State) if note.exists() else None
     try:
-        found = Status(state, asyncio.run(composition.stage_lags(settings)))
+        found = Status(state, asyncio.run(stage_lags(settings)))
     except (asyncpg.PostgresError, OSError) as error:
         raise click.ClickException(f"the store does not answer: {error}") from None
     if as_json:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +16,10 @@ import asyncpg
 import click
 from rich.console import Console
 
-from lrs import composition
+from lrs import launch
 from lrs.cli import settings as settings_of
 from lrs.cluster import ClusterError
+from lrs.composition.preparation import Login, issue_demonstration, prepare
 from lrs.directory import DataDirectory, DirectoryInUse
 from lrs.durability import NotDurable
 from lrs.process import Process, run
@@ -58,25 +62,25 @@ async def _body(process: Process, directory: DataDirectory, *, demo: bool) -> No
     with _progress() as progress:
         supervisor = Supervisor(process, directory, progress, output)
         try:
-            credential = await _unless_stopped(process, _start(supervisor, progress))
+            login = await _unless_stopped(process, _start(supervisor, progress))
         except BaseException:
             await supervisor.stop()
             raise
     try:
         if not process.stopping.is_set():
-            _announce(supervisor, credential)
-            await supervisor.watch()
+            _announce(supervisor, login)
+            await asyncio.gather(supervisor.watch(), *([_demonstrate(supervisor, process)] if demo else []))
     finally:
         click.echo("stopping")
         await supervisor.stop()
 
 
-async def _start(supervisor: Supervisor, progress: Callable[[str], None]) -> composition.Credential | None:
+async def _start(supervisor: Supervisor, progress: Callable[[str], None]) -> Login | None:
     await supervisor.start_store()
     progress("preparing the database")
-    credential = await composition.prepare(supervisor.settings)
+    login = await prepare(supervisor.settings)
     await supervisor.start_children()
-    return credential
+    return login
 
 
 async def _unless_stopped(process: Process, work: Coroutine[None, None, T]) -> T | None:
@@ -93,10 +97,35 @@ async def _unless_stopped(process: Process, work: Coroutine[None, None, T]) -> T
     return None
 
 
-def _announce(supervisor: Supervisor, credential: composition.Credential | None) -> None:
+async def _demonstrate(supervisor: Supervisor, process: Process) -> None:
+    """Run the demonstration on this terminal, a client like any other: `python -m lrs.demo ADDRESS STATE`.
+
+    ADDRESS is the edge's, STATE the file with the addresses of all metrics; key and secret are in the
+    variables DEMO_KEY and DEMO_SECRET.
+    """
+    login = await issue_demonstration(supervisor.settings)
+    view = await asyncio.create_subprocess_exec(
+        *launch.command(
+            [sys.executable, "-m", "lrs.demo", supervisor.address, str(supervisor.state)], signal.SIGTERM
+        ),
+        env=os.environ | {"DEMO_KEY": login.key, "DEMO_SECRET": login.secret},
+        start_new_session=True,
+    )
+    ended = asyncio.create_task(view.wait())
+    stopping = asyncio.create_task(process.stopping.wait())
+    await asyncio.wait((ended, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not ended.done():
+        view.terminate()
+    status = await ended
+    if not process.stopping.is_set():
+        click.echo(f"the demonstration ended with status {status}; the LRS goes on, Ctrl-C stops it")
+
+
+def _announce(supervisor: Supervisor, login: Login | None) -> None:
     click.echo(f"The LRS is ready at {supervisor.address}/xapi")
-    if credential is not None:
-        click.echo(f"  key     {credential.key}\n  secret  {credential.secret}\n  (shown this once)")
+    if login is not None:
+        click.echo(f"  key     {login.key}\n  secret  {login.secret}\n  (shown this once)")
 
 
 @contextmanager

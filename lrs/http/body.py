@@ -1,7 +1,7 @@
 """Request bodies: read whole, but never more than what is allowed, nor for longer.
 
-Admission: the bytes of all bodies in memory together are bounded; what would go over is refused
-before it is read.
+Admission: the requests that are worked on, and the bytes of their bodies and answers in memory
+together, are bounded; what would go over is refused before it is read.
 """
 
 from __future__ import annotations
@@ -9,16 +9,23 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lrs.http.error import Refusal, bad, unavailable
+
+if TYPE_CHECKING:
+    from lrs.http.call import Call
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 PATIENCE: Final = 30.0
 """Seconds that a body may take to arrive."""
 
-_CODINGS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+LINGER: Final = 3.0
+"""Seconds for which the rest of a refused body is read and thrown away."""
+
+_WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+"""zlib's number for each content coding (RFC 9110 8.4.1)."""
 
 
 class Admission:
@@ -35,71 +42,108 @@ class Admission:
             raise unavailable("too many requests are being worked on", "overload")
         self.requests += 1
 
-    def leave(self, held: int) -> None:
-        """Count a request and the bytes that it held out."""
+    def leave(self, call: Call) -> None:
+        """Count a request out, and the bytes that it held."""
         self.requests -= 1
-        self.bytes -= held
+        self.bytes -= call.held
+        call.held = 0
 
-    def hold(self, more: int) -> None:
+    def hold(self, call: Call, more: int) -> None:
         """Count bytes in; raises Refusal 503 when they do not fit."""
         if self.bytes + more > self._max_bytes:
             raise unavailable("too many bytes are being worked on", "overload")
         self.bytes += more
+        call.held += more
 
 
-class Body:
-    """Reads one request's body. `held` is what it counts for at the admission."""
+class Bodies:
+    """Reads bodies, of up to `limit` bytes as sent and as unpacked, within `patience` seconds."""
 
-    def __init__(self, admission: Admission, limit: int) -> None:
-        self._admission, self._limit = admission, limit
-        self.held = 0
+    def __init__(self, admission: Admission, limit: int, patience: float = PATIENCE) -> None:
+        self._admission, self._limit, self._patience = admission, limit, patience
 
-    async def read(self, receive: Receive, length: str | None, coding: str | None) -> bytes:
-        """The body, unpacked. Raises Refusal: 413, 415, 408, 400, 503."""
+    async def read(self, call: Call, receive: Receive) -> bytes:
+        """The body, unpacked, held at the admission. Raises Refusal: 400, 408, 413, 415, 503."""
+        length = call.header(b"content-length")
         if length is not None and length.isascii() and length.isdigit() and int(length) > self._limit:
             raise self._too_large()
-        decoder = None
-        if coding is not None and coding.strip().lower() not in ("", "identity"):
-            window = _CODINGS.get(coding.strip().lower())
-            if window is None:
-                raise Refusal(415, f"Content-Encoding {coding!r} is not supported", "malformed")
-            decoder = zlib.decompressobj(window)
-        try:
-            async with asyncio.timeout(PATIENCE):
-                body = await self._receive(receive, decoder)
-        except TimeoutError:
-            raise Refusal(408, f"the body did not arrive within {PATIENCE:.0f} s", "slow_body") from None
-        if length is not None and decoder is None and str(len(body)) != length.lstrip("0").rjust(1, "0"):
-            raise bad(f"the body has {len(body)} bytes, Content-Length says {length}", "malformed")
-        return body
-
-    async def _receive(self, receive: Receive, decoder: Any) -> bytes:
+        unpack = _unpacker(call.header(b"content-encoding"))
         parts: list[bytes] = []
-        size = 0
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise bad("the body ended too early", "malformed")
-            part = message.get("body", b"")
-            more = message.get("more_body", False)
-            if decoder is not None:
-                try:
-                    part = decoder.decompress(part, self._limit - size + 1)
-                except zlib.error as error:
-                    raise bad(f"the body's Content-Encoding is damaged: {error}", "malformed") from None
-                if decoder.unconsumed_tail:
-                    raise self._too_large()
-            size += len(part)
-            if size > self._limit:
-                raise self._too_large()
-            if part:
-                self._admission.hold(len(part))
-                self.held += len(part)
-                parts.append(part)
-        if decoder is not None and not decoder.eof:
-            raise bad("the body's Content-Encoding ends too early", "malformed")
+        sent = size = 0
+        try:
+            async with asyncio.timeout(self._patience):
+                while not call.consumed:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        call.consumed = True
+                        raise bad("the body ends too early, or is framed wrongly", "malformed")
+                    call.consumed = not message.get("more_body", False)
+                    part = message.get("body", b"")
+                    sent += len(part)
+                    if unpack is not None:
+                        part = unpack(part, self._limit - size, call.consumed)
+                    size += len(part)
+                    if size > self._limit or sent > self._limit:
+                        raise self._too_large()
+                    if part:
+                        self._admission.hold(call, len(part))
+                        parts.append(part)
+        except TimeoutError:
+            raise Refusal(
+                408,
+                f"the body did not arrive within {self._patience:g} s",
+                "slow_body",
+                {"connection": "close"},
+            ) from None
+        if length is not None and str(sent) != (length.lstrip("0") or "0"):
+            raise bad(f"the body has {sent} bytes, Content-Length says {length}", "malformed")
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def discard(self, call: Call, receive: Receive) -> None:
+        """Read on for a moment and throw it away, so that who still sends gets to read the refusal.
+
+        Not where the sender waits to be told to go on (RFC 9110 10.1.1).
+        """
+        framed = b"content-length" in call.headers or b"transfer-encoding" in call.headers
+        if call.consumed or not framed or b"expect" in call.headers:
+            return
+        size = 0
+        try:
+            async with asyncio.timeout(min(LINGER, self._patience)):
+                while not call.consumed and size <= 4 * self._limit:
+                    message = await receive()
+                    size += len(message.get("body", b""))
+                    call.consumed = not message.get("more_body", False)
+        except TimeoutError:
+            return
 
     def _too_large(self) -> Refusal:
         return Refusal(413, f"the body is longer than {self._limit} bytes", "too_large", limit=self._limit)
+
+
+def _unpacker(coding: str | None) -> Callable[[bytes, int, bool], bytes] | None:
+    """Unpacks part after part: (part, room, whether it is the last) -> at most room + 1 bytes."""
+    name = (coding or "").lower()
+    if name in ("", "identity"):
+        return None
+    if name not in _WINDOWS:
+        raise Refusal(
+            415,
+            f"Content-Encoding {name[:100]!r} is not supported: gzip and deflate are",
+            "malformed",
+            {"accept-encoding": "gzip, deflate"},
+        )
+    decoder = zlib.decompressobj(_WINDOWS[name])
+
+    def unpack(part: bytes, room: int, last: bool) -> bytes:
+        try:
+            unpacked = decoder.decompress(part, room + 1)
+        except zlib.error as error:
+            raise bad(f"the body is not {name}, as Content-Encoding says: {error}", "malformed") from None
+        if decoder.unused_data:
+            raise bad(f"the body goes on after the end of its {name} data", "malformed")
+        if last and not decoder.eof and len(unpacked) <= room:
+            raise bad(f"the body's {name} data ends too early", "malformed")
+        return unpacked
+
+    return unpack

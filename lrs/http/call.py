@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
@@ -15,17 +16,27 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 VERSION_HEADER: Final = "x-experience-api-version"
 JSON: Final = "application/json"
 
+PIECE: Final = 1 << 16
+"""Bytes of an answer that are given to the server at once: it waits for a slow reader in between."""
+
+_BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
 
 class Call:
-    """Method, headers and parameters of a request. `headers`: lower case, the last of equal names."""
+    """Method, headers and parameters of a request. `headers`: lower case, the last of equal names.
 
-    __slots__ = ("headers", "method", "path", "query")
+    `consumed`: its body was read to the end. `held`: what it counts for at the admission, in bytes.
+    """
+
+    __slots__ = ("consumed", "headers", "held", "method", "path", "query")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope.get("query_string", b"")
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.consumed = False
+        self.held = 0
 
     def header(self, name: bytes) -> str | None:
         """A header's value, stripped; None without it."""
@@ -76,13 +87,9 @@ class Call:
 def _decoded(text: bytes) -> str:
     """Percent-decoding (RFC 3986 2.1) with + as space, strictly."""
     text = text.replace(b"+", b" ")
-    at = text.find(b"%")
-    while at >= 0:
-        if len(text) < at + 3 or not all(
-            digit in b"0123456789abcdefABCDEF" for digit in text[at + 1 : at + 3]
-        ):
-            raise bad(f"the query string has a bad percent-encoding: {text[at : at + 3]!r}", "malformed")
-        at = text.find(b"%", at + 3)
+    if escape := _BAD_ESCAPE.search(text):
+        shown = text[escape.start() : escape.start() + 3].decode("latin-1")
+        raise bad(f"the query string has a bad percent-encoding: {shown!r}", "malformed")
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
@@ -104,4 +111,7 @@ async def answer(
         listed.append((b"content-type", content_type.encode()))
         listed.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": listed})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    last = 0 if head else max(0, len(body) - 1) // PIECE * PIECE
+    for start in range(0, last, PIECE):
+        await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
+    await send({"type": "http.response.body", "body": b"" if head else body[last:]})

@@ -50,7 +50,11 @@ _AWAY: Final = (
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
 )
+
+_ALWAYS: Final = frozenset({"healthz", "readyz", "metrics"})
+"""Routes that answer however much is being worked on."""
 
 _VERSIONS: Final = ["0.9", "0.95", "1.0.0", "1.0.1", "1.0.2", "1.0.3", "2.0.0"]
 
@@ -69,6 +73,7 @@ class Edge:
     ) -> None:
         """`exposition` gives this process's metrics in Prometheus's text format."""
         self._metrics, self._readiness, self._exposition = metrics, readiness, exposition
+        self._admission, self._bodies = ingest.admission, ingest.bodies
         self._numbers = itertools.count(1)
 
         async def get_statements(call: Call, _: Receive, send: Send) -> None:
@@ -115,46 +120,56 @@ class Edge:
         call = Call(scope)
         name = self._names.get(call.path, "more" if call.path.startswith(MORE_PATH) else "other")
         try:
-            try:
-                await self._route(call)(call, receive, watched)
-            except Refusal as refusal:
-                await self._refuse(call, refusal, watched)
-            except (*_AWAY, LogError) as error:
-                log.warning("store away", route=name, error=str(error))
-                if not began:
-                    away = unavailable("the store does not answer", "store_unavailable")
-                    await self._refuse(call, away, watched)
-            except Exception:
-                number = next(self._numbers)
-                log.exception("request failed", route=name, method=call.method, request=number)
-                if not began:
-                    body = msgspec.json.encode(
-                        {"error": "an error of the server; it was logged", "request": number}
-                    )
-                    await answer(watched, 500, body, _version_header(call))
+            refusal = await self._answer(call, name, receive, watched)
+            if refusal is not None and not began:
+                await self._bodies.discard(call, receive)
+                if refusal.status != 500:
+                    self._metrics.refused(refusal.reason)
+                headers = {**_version_header(call), **refusal.headers}
+                await answer(watched, refusal.status, refusal.body(), headers, head=call.method == "HEAD")
         finally:
             self._metrics.request(name, status, time.perf_counter() - started)
+
+    async def _answer(self, call: Call, name: str, receive: Receive, send: Send) -> Refusal | None:
+        """Let the route answer; the refusal to send if it does not."""
+        try:
+            route = self._route(call)
+            if name in _ALWAYS:
+                await route(call, receive, send)
+                return None
+            self._admission.enter()
+            try:
+                await route(call, receive, send)
+            finally:
+                self._admission.leave(call)
+        except Refusal as refusal:
+            return refusal
+        except (*_AWAY, LogError) as error:
+            log.warning("store away", route=name, error=str(error))
+            return unavailable("the store does not answer", "store_unavailable")
+        except Exception:
+            number = next(self._numbers)
+            log.exception("request failed", route=name, method=call.method, request=number)
+            return Refusal(500, "an error of the server; it was logged", "defect", request=number)
+        return None
 
     def _route(self, call: Call) -> Route:
         route = self._routes.get((call.path, call.method))
         if route is not None:
             return route
-        if call.path.startswith(MORE_PATH) and call.method in ("GET", "HEAD"):
-            return self._more
         allowed = sorted(method for path, method in self._routes if path == call.path)
+        if call.path.startswith(MORE_PATH):
+            if call.method in ("GET", "HEAD"):
+                return self._more
+            allowed = ["GET", "HEAD"]
         if allowed:
             raise Refusal(
                 405,
-                f"{call.method} is not a method of {call.path}",
+                f"{call.method[:20]} is not a method of {call.path[:200]}",
                 "malformed",
                 {"allow": ", ".join(allowed)},
             )
-        raise Refusal(404, f"there is nothing at {call.path}", "malformed")
-
-    async def _refuse(self, call: Call, refusal: Refusal, send: Send) -> None:
-        self._metrics.refused(refusal.reason)
-        headers = {**_version_header(call), **refusal.headers}
-        await answer(send, refusal.status, refusal.body(), headers, head=call.method == "HEAD")
+        raise Refusal(404, f"there is nothing at {call.path[:200]}", "malformed")
 
     async def _about(self, call: Call, _: Receive, send: Send) -> None:
         """The About resource (1.0.3 Part Three 2.8)."""

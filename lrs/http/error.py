@@ -1,8 +1,10 @@
 """Answers that refuse: one shape for all of them.
 
-JSON: `error` says what is wrong in one sentence. Where statements break rules, `violations` has one
-entry for each, with `path`, `value` (shortened), `rule`, `clause`, and `index` and `id` of the
-statement; the first one's members stand at the top as well.
+JSON: `error` says what is wrong in one sentence, `reason` is one of lrs.metrics.edge.REASONS. Where a
+parameter or a statement breaks a rule, `path`, `value` (shortened), `rule` and, if the specification
+says so, `clause` follow. Where statements do, `violations` has one entry for each rule broken, with
+`index` and `id` of the statement besides; the first one's members stand at the top as well.
+docs/http.md has them all.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ class Refusal(Exception):
 
     def body(self) -> bytes:
         """The JSON to send."""
-        return msgspec.json.encode({"error": self.error, **self.members})
+        return msgspec.json.encode({"error": self.error, "reason": self.reason, **self.members})
 
 
 def bad(error: str, reason: str = "invalid", **members: Any) -> Refusal:
@@ -43,10 +45,17 @@ def bad(error: str, reason: str = "invalid", **members: Any) -> Refusal:
 
 
 def parameter(name: str, value: str, rule: str, clause: str = "") -> Refusal:
-    """400 for a query parameter."""
-    shown = value if len(value) <= 200 else value[:200] + "…"
+    """400 for a parameter, in the query or a header."""
+    name = _shortened(name)
+    cited: dict[str, Any] = {"clause": clause} if clause else {}
     return Refusal(
-        400, f"parameter {name}: {rule}", "invalid", path=name, value=shown, rule=rule, clause=clause
+        400,
+        f"parameter {name}: {rule}",
+        "invalid",
+        path=name,
+        value=_shortened(value),
+        rule=rule,
+        **cited,
     )
 
 
@@ -55,6 +64,10 @@ def rejected(cause: Rejected) -> Refusal:
     violations = msgspec.to_builtins(cause.violations)
     first = violations[0]
     return Refusal(400, f"{first['path']}: {first['rule']}", "invalid", **{**first, "violations": violations})
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "…"
 
 
 def unavailable(error: str, reason: str, retry_after: int = 1) -> Refusal:

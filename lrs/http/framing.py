@@ -54,6 +54,30 @@ class _Frame:
     size: int = 0
 
 
+class _Definitions:
+    """Which activity definitions went to the log lately: the same one need not go with each statement.
+
+    What is forgotten goes again, and so does one whose frame was lost, an hour later: the store takes
+    a definition as often as it comes.
+    """
+
+    _MOST: Final = 20_000
+    _AGAIN: Final = 3600.0
+
+    def __init__(self) -> None:
+        self._sent: dict[int, float] = {}  # by hash: the definitions themselves may be long
+
+    def fresh(self, iri: str, definition: bytes) -> bool:
+        """Whether the definition is worth sending; it counts as sent from now on."""
+        now, key = time.monotonic(), hash((iri, definition))
+        if self._sent.get(key, -self._AGAIN) > now - self._AGAIN:
+            return False
+        if len(self._sent) >= self._MOST:
+            self._sent.clear()
+        self._sent[key] = now
+        return True
+
+
 class Framer:
     """Carries accepted requests into the log."""
 
@@ -73,6 +97,7 @@ class Framer:
         self._log, self._compress, self._dictionary = log, compress, dictionary
         self._metrics, self._log_metrics = metrics, log_metrics
         self._wait, self._max_statements, self._max_bytes = wait, max_statements, max_bytes
+        self._definitions = _Definitions()
         self._open: deque[_Frame] = deque()
         self._flying: set[asyncio.Task[None]] = set()
         self._busy: set[int] = set()
@@ -154,7 +179,9 @@ class Framer:
     async def _fly(self, frame: _Frame, partition: int) -> None:
         requests = [waiting.request for waiting in frame.waiting]
         try:
-            value = frames.encode(frame.tenant, requests, self._dictionary, self._compress)
+            value = frames.encode(
+                frame.tenant, requests, self._dictionary, self._compress, self._definitions.fresh
+            )
             started = time.perf_counter()
             appended = await self._log.append(partition, value, frame.statements, _claims(frame))
         except BaseException as error:

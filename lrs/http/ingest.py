@@ -6,6 +6,7 @@ an id is accepted once, and again only for the same statement.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from lrs.http.body import Admission, Body, Receive
+from lrs.http.body import PATIENCE, Admission, Bodies, Receive
 from lrs.http.call import VERSION_HEADER, Call, Send, answer
 from lrs.http.error import Refusal, bad, parameter, rejected, unavailable
 from lrs.log.frame import Request
@@ -35,6 +36,8 @@ _KEYS: Final = uuid.UUID("5f0b5c1e-6a53-4d63-9d4f-6c727349644b")
 """Namespace of ids that follow from an Idempotency-Key."""
 
 _LONGEST_KEY: Final = 255
+_LONG: Final = 1 << 17
+"""Bytes from which on a body is checked in a thread, so that nobody else waits for it."""
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _POST: Final = frozenset[str]()
 _PUT: Final = frozenset({"statementId"})
@@ -52,41 +55,39 @@ class Ingest:
         *,
         max_body: int,
         writable: Callable[[], bool],
+        patience: float = PATIENCE,
     ) -> None:
-        """`writable` is false when the store's disk is nearly full."""
-        self._access, self._framer, self._admission = access, framer, admission
-        self._metrics, self._max_body, self._writable = metrics, max_body, writable
+        """`writable` is false when the store's disk is nearly full; `patience`: see Bodies."""
+        self._access, self._framer, self.admission = access, framer, admission
+        self._metrics, self._writable = metrics, writable
+        self.bodies = Bodies(admission, max_body, patience)
 
     async def __call__(self, call: Call, receive: Receive, send: Send) -> None:
         """Answer a POST or PUT; raises Refusal."""
         if not self._writable():
             raise unavailable("the store's disk is nearly full; reads go on", "disk_full", 30)
-        body = Body(self._admission, self._max_body)
-        self._admission.enter()
-        try:
-            await self._write(call, body, receive, send)
-        finally:
-            self._admission.leave(body.held)
-
-    async def _write(self, call: Call, body: Body, receive: Receive, send: Send) -> None:
         received = time.time_ns() // 1000
         version = call.version()
         put = call.method == "PUT"
         parameters = call.parameters(_PUT if put else _POST) if call.query or put else {}
         credential = await self._access.credential(call.headers.get(b"authorization"))
         call.expect_json()
-        data = await body.read(receive, call.header(b"content-length"), call.header(b"content-encoding"))
+        data = await self.bodies.read(call, receive)
         try:
-            statements = read_statements(data, version)
+            if len(data) < _LONG:
+                statements = read_statements(data, version)
+            else:
+                statements = await asyncio.to_thread(read_statements, data, version)
         except Rejected as cause:
             raise rejected(cause) from None
+        _refuse_missing_attachments(data, statements)
         if put:
             ids = [_put_id(parameters, data, statements)]
         else:
             ids = assigned_ids(statements, credential, call.header(b"idempotency-key"))
         headers = {VERSION_HEADER: version.value}
         if statements:
-            outcome = await self._submit(credential, version, received, statements, ids, len(data))
+            outcome = await self._submit(credential, version, received, statements, ids, data)
             headers[POSITION_HEADER] = f"{outcome.position[0]}.{outcome.position[1]}"
         if put:
             await answer(send, 204, headers=headers)
@@ -100,14 +101,14 @@ class Ingest:
         received: int,
         statements: Sequence[Statement],
         ids: Sequence[bytes],
-        size: int,
+        data: bytes,
     ) -> Outcome:
         voids = any(statement.voids is not None for statement in statements)
         if voids and credential.voids == "none":
             raise Refusal(403, "this credential may not void statements", "forbidden")
         request = Request(credential.authority, version, received, statements, ids, credential.voids == "any")
         try:
-            outcome = await self._framer.submit(credential.tenant, request, size)
+            outcome = await self._framer.submit(credential.tenant, request, len(data))
         except LogUnavailable as error:
             raise unavailable(
                 f"it is not known whether this was stored: {error}", "log_unavailable"
@@ -118,14 +119,38 @@ class Ingest:
                 409,
                 f"statement {taken[0]} is stored already, with another content; nothing was stored",
                 "conflict",
-                path="$.id" if len(ids) == 1 else f"$[{outcome.conflicts[0]}].id",
+                path=f"{_path(data, outcome.conflicts[0])}.id",
                 value=taken[0],
                 rule="a statement id is given to one statement only",
                 clause="1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
+                index=outcome.conflicts[0],
+                id=taken[0],
                 ids=taken[:20],
             )
         self._metrics.acknowledged(len(ids) - outcome.repeated, outcome.repeated)
         return outcome
+
+
+def _path(data: bytes, index: int) -> str:
+    """The JSON path of a statement in its body."""
+    return f"$[{index}]" if data.lstrip()[:1] == b"[" else "$"
+
+
+def _refuse_missing_attachments(data: bytes, statements: Sequence[Statement]) -> None:
+    """A body of JSON brings no attachment's data, so each must be somewhere else."""
+    for index, statement in enumerate(statements):
+        for place, attachment in enumerate(statement.attachments):
+            if not attachment.has_file_url:
+                path = f"{_path(data, index)}.attachments[{place}]"
+                rule = "must have a fileUrl, since its data do not come with the request"
+                raise bad(
+                    f"{path}: {rule}",
+                    path=path,
+                    value=attachment.sha2,
+                    rule=rule,
+                    clause="1.0.3 Part Three 1.5.1",
+                    index=index,
+                )
 
 
 def _put_id(parameters: dict[str, str], data: bytes, statements: Sequence[Statement]) -> bytes:
@@ -133,7 +158,7 @@ def _put_id(parameters: dict[str, str], data: bytes, statements: Sequence[Statem
     if given is None:
         raise parameter("statementId", "", "PUT needs the statement's id", "1.0.3 Part Three 2.1.1")
     named = uuid_parameter("statementId", given)
-    if len(statements) != 1 or data.lstrip()[:1] != b"{":
+    if len(statements) != 1 or _path(data, 0) != "$":
         raise bad("PUT takes one statement, not a batch")
     if statements[0].id not in (None, named):
         raise parameter(

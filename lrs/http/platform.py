@@ -17,7 +17,7 @@ import numpy as np
 
 from lrs.http.call import Call, Send, answer
 from lrs.http.error import Refusal, parameter
-from lrs.http.statements import agent_parameter
+from lrs.http.statements import agent_parameter, iri_parameter
 from lrs.log.port import EVIDENCE, STATEMENTS
 from lrs.scoring import POLICY, day_in_kolkata, read_course, read_out, read_progress
 from lrs.scoring.catalogue import EvidenceClass
@@ -73,21 +73,22 @@ class Platform:
         if "agent" not in parameters:
             raise parameter("agent", "", "must be given: an agent as JSON")
         learner = agent_parameter(parameters["agent"], Version.V2_0_0)
-        if "wait" in parameters:
-            await self._wait(parameters["wait"])
-        caught_up = await self._horizon.caught_up(STATEMENTS, EVIDENCE)
+        if "activity" in parameters:
+            iri_parameter("activity", parameters["activity"])
+        reached = "wait" not in parameters or await self._reached(parameters["wait"])
+        caught_up = await self._horizon.caught_up(STATEMENTS, EVIDENCE) and reached
         number = await self._names.find("agent", credential.tenant, learner)
         found = await read(credential, number, parameters)
-        body = {"agent": msgspec.json.decode(parameters["agent"]), "caught_up": caught_up, **found}
+        body = {"agent": msgspec.Raw(parameters["agent"].encode()), "caught_up": caught_up, **found}
         await answer(send, 200, msgspec.json.encode(body), head=call.method == "HEAD")
 
-    async def _wait(self, position: str) -> None:
+    async def _reached(self, position: str) -> bool:
         partition, _, instant = position.partition(".")
         if not (partition.isascii() and partition.isdigit() and instant.isascii() and instant.isdigit()):
             raise parameter("wait", position, "must be a position, as a write returned it in X-LRS-Position")
-        if int(partition) >= 1 << 12 or int(instant) >= 1 << 62:
+        if len(partition) > 4 or len(instant) > 18:
             raise parameter("wait", position, "is no position of this log")
-        await self._horizon.reached(int(partition), int(instant))
+        return await self._horizon.reached(int(partition), int(instant))
 
     async def _catalogue(self, tenant: int) -> InForce:
         if tenant not in self._in_force:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import secrets
 import time
 import uuid
 from collections.abc import Sequence
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from lrs.http.call import VERSION_HEADER, Call, Send, answer
+from lrs.http.call import JSON, VERSION_HEADER, Call, Send, answer
 from lrs.http.error import Refusal, bad, parameter, rejected
 from lrs.http.ingest import uuid_parameter
 from lrs.log import frame as frames
@@ -47,7 +47,7 @@ CONSISTENT_HEADER: Final = "x-experience-api-consistent-through"
 MOST: Final = 500
 """The most statements of one page; asked for 0, or for more, this many come."""
 _LONGEST_PAGE: Final = 16 << 20
-"""Bytes of statements at which a page ends before its limit."""
+"""Bytes of statements at which a page ends before its limit; one statement it has at least."""
 
 MORE_PATH: Final = "/xapi/statements/more/"
 
@@ -69,11 +69,17 @@ _ALLOWED: Final = _SINGLE | {
 }
 
 
-class Form(msgspec.Struct, frozen=True, array_like=True):
-    """How statements are to be written: `format`, and the languages liked (for canonical)."""
+Format = Literal["ids", "exact", "canonical"]
+_FORMATS: Final[dict[str, Format]] = {"ids": "ids", "exact": "exact", "canonical": "canonical"}
 
-    format: str = "exact"
+
+class Form(msgspec.Struct, frozen=True, array_like=True):
+    """How statements are to be written: `format`, the languages liked (for canonical), and whether
+    their attachments' data are wanted besides."""
+
+    format: Format = "exact"
     languages: str = ""
+    attachments: bool = False
 
 
 class _More(msgspec.Struct, frozen=True, array_like=True):
@@ -130,7 +136,11 @@ class Statements:
             raise
 
     async def _say_horizon(self, refusal: Refusal) -> None:
-        through = await self._horizon.consistent_through()
+        try:
+            through = await self._horizon.consistent_through()
+        except Exception:
+            # The refusal stands, with what is known to have been reached.
+            through = self._horizon.seen
         refusal.headers.setdefault(CONSISTENT_HEADER, format_timestamp(through))
 
     async def _single(
@@ -159,7 +169,7 @@ class Statements:
         [body] = await self._written(credential.tenant, [Stored.of(credential.tenant, row)], form)
         headers = _headers(version, through)
         headers["last-modified"] = _http_date(term.instant(row["pos"]))
-        await answer(send, 200, body, headers, head=call.method == "HEAD")
+        await _send(call, send, body, headers, form)
 
     async def _list(
         self,
@@ -178,21 +188,11 @@ class Statements:
             page = await listing.page(self._pool, credential.tenant, query)
             through = page.consistent_through
             written = await self._written(credential.tenant, page.statements, form)
-            following, kept = page.following, len(written)
-            size = 0
-            for place, statement in enumerate(written):
-                size += len(statement)
-                if size > _LONGEST_PAGE and place:
-                    kept = place
-                    following = msgspec.structs.replace(
-                        page.following or query,
-                        after=page.statements[kept - 1].pos,
-                        horizon=query.horizon or page.thetas,
-                    )
-                    break
-            more = "" if following is None else _write_more(_More(following, form))
-            body = b'{"statements":[%b],"more":"%b"}' % (b",".join(written[:kept]), more.encode())
-        await answer(send, 200, body, _headers(version, through), head=call.method == "HEAD")
+            if len(written) < len(page.statements):
+                page = page.ending_after(query, len(written))
+            more = "" if page.following is None else _write_more(_More(page.following, form))
+            body = b'{"statements":[%b],"more":"%b"}' % (b",".join(written), more.encode())
+        await _send(call, send, body, _headers(version, through), form)
 
     async def _catch_up(self) -> None:
         started = time.perf_counter()
@@ -205,7 +205,7 @@ class Statements:
         """The query in the store's numbers; None when a name is not known, so that nothing matches."""
         flags = {
             name: _boolean(name, parameters.get(name, "false"))
-            for name in ("related_agents", "related_activities", "ascending", "attachments")
+            for name in ("related_agents", "related_activities", "ascending")
         }
         query = Query(
             limit=_limit(parameters.get("limit", "0")),
@@ -225,7 +225,7 @@ class Statements:
             if name not in parameters:
                 continue
             text = parameters[name]
-            known = agent_parameter(text, version) if name == "agent" else _iri(name, text)
+            known = agent_parameter(text, version) if name == "agent" else iri_parameter(name, text)
             number = await self._names.find(kind, credential.tenant, known)
             named[name] = 0 if number is None else number
         if 0 in named.values():
@@ -233,9 +233,18 @@ class Statements:
         return msgspec.structs.replace(query, **named)
 
     async def _written(self, tenant: int, stored: Sequence[Stored], form: Form) -> list[bytes]:
+        """The statements as they are sent: as many from the first on as a page may have bytes."""
         await self._dictionaries.load(self._pool, {one.dictionary for one in stored})
         authorities = await self._authority_documents(tenant, {one.authority for one in stored})
-        return [self._write(one, authorities[one.authority], form) for one in stored]
+        written: list[bytes] = []
+        size = 0
+        for one in stored:
+            text = self._write(one, authorities[one.authority], form)
+            size += len(text)
+            if size > _LONGEST_PAGE and written:
+                break
+            written.append(text)
+        return written
 
     def _write(self, stored: Stored, authority: bytes, form: Form) -> bytes:
         stored_at = term.instant(stored.pos)
@@ -272,10 +281,26 @@ def agent_parameter(text: str, version: Version) -> str:
 
 
 def _form(call: Call, parameters: dict[str, str]) -> Form:
-    form = parameters.get("format", "exact")
-    if form not in ("ids", "exact", "canonical"):
-        raise parameter("format", form, "must be ids, exact or canonical", _CLAUSE)
-    return Form(form, (call.header(b"accept-language") or "")[:500] if form == "canonical" else "")
+    text = parameters.get("format", "exact")
+    form = _FORMATS.get(text)
+    if form is None:
+        raise parameter("format", text, "must be ids, exact or canonical", _CLAUSE)
+    languages = (call.header(b"accept-language") or "")[:500] if form == "canonical" else ""
+    return Form(form, languages, _boolean("attachments", parameters.get("attachments", "false")))
+
+
+async def _send(call: Call, send: Send, body: bytes, headers: dict[str, str], form: Form) -> None:
+    """Send JSON, or where attachments are wanted multipart/mixed with it as the first part.
+
+    No statement with attachments of its own is accepted yet, so that there is no second part.
+    """
+    content_type = JSON
+    if form.attachments:
+        boundary = secrets.token_hex(16)
+        content_type = f"multipart/mixed; boundary={boundary}"
+        head = f"--{boundary}\r\nContent-Type: {JSON}\r\n\r\n"
+        body = b"%b%b\r\n--%b--\r\n" % (head.encode(), body, boundary.encode())
+    await answer(send, 200, body, headers, content_type=content_type, head=call.method == "HEAD")
 
 
 def _headers(version: Version, through: int) -> dict[str, str]:
@@ -306,10 +331,11 @@ def _instant(name: str, text: str | None) -> int | None:
     if instant is None:
         raise parameter(name, text, "must be a timestamp of ISO 8601", _CLAUSE)
     # Before 2020 and far ahead nothing is stored; the store's keys end there.
-    return min(max(instant, term.EPOCH - 1), term.EPOCH + (1 << 50))
+    return min(max(instant, term.EPOCH - 1), term.LAST)
 
 
-def _iri(name: str, text: str) -> str:
+def iri_parameter(name: str, text: str) -> str:
+    """The IRI in a parameter; raises Refusal 400."""
     if not is_iri(text):
         raise parameter(name, text, "must be an IRI with a scheme", _CLAUSE)
     return text
@@ -326,8 +352,6 @@ _read_token = msgspec.msgpack.Decoder(_More).decode
 def _read_more(token: str) -> _More:
     try:
         more = _read_token(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-    except (binascii.Error, ValueError):
+    except ValueError:  # base64's errors and msgspec's are such
         raise Refusal(404, "there is no such page", "invalid") from None
-    if not 0 < more.query.limit <= MOST or len(more.query.horizon) > 1 << term.PARTITION_BITS:
-        raise Refusal(404, "there is no such page", "invalid")
     return more

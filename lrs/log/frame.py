@@ -3,10 +3,11 @@
 A frame keeps each statement's exact bytes beside the fields that later stages need, in columns, so
 that nobody parses the JSON twice and persist can work on whole arrays. The format is frozen:
 
-- the record is a MessagePack array whose first element is the version; readers accept this version
-  and the one before it, and an unknown one stops the worker (`UnknownFrame`): it is not poison,
-  but a program that is too old;
-- the columns stand one after the other in `COLUMNS` order, little-endian, zstd-compressed as one;
+- the record is a MessagePack array: version, dictionary, fields, statements. Readers accept this
+  version and the one before it, and an unknown one stops the worker (`UnknownFrame`): it is not
+  poison, but a program that is too old;
+- the fields are a MessagePack array, zstd-compressed as one: names once each, and the columns one
+  after the other in `COLUMNS` order, little-endian;
 - the statements' bytes are compressed one by one with the dictionary that the frame names, so that
   they can be copied into the store as they are;
 - an empty record is a tick: it only moves the partition's time on.
@@ -17,8 +18,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import msgspec
 import numpy as np
@@ -124,8 +125,13 @@ class Request:
 
 class _Wire(msgspec.Struct, array_like=True):
     version: int
-    tenant: int
     dictionary: int
+    fields: bytes
+    raw: bytes
+
+
+class _Fields(msgspec.Struct, array_like=True):
+    tenant: int
     rows: int
     authorities: list[int]
     received: list[int]
@@ -137,7 +143,6 @@ class _Wire(msgspec.Struct, array_like=True):
     activity_relations: bytes
     refs: list[tuple[int, bytes]]
     definitions: list[tuple[int, bytes]]
-    raw: bytes
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -175,8 +180,9 @@ class Frame:
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Wire).decode
+_decode_fields = msgspec.msgpack.Decoder(_Fields).decode
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
-_columns_compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
+_fields_compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)
 
 
 class _Table:
@@ -202,7 +208,7 @@ def _scaled(value: float | None) -> int:
 
 def session_number(session: str) -> int:
     """32 bits for a session id, never 0. Sessions are told apart within one registration only."""
-    return int.from_bytes(blake2b(session.encode(), digest_size=4).digest(), "big") or 1
+    return crc32(session.encode()) or 1
 
 
 def _score(statement: Statement) -> float | None:
@@ -304,25 +310,21 @@ def encode(
         b"".join(values) if dtype is UUID_DTYPE else np.array(values, dtype).tobytes()
         for (_name, dtype), values in zip(COLUMNS, zip(*rows, strict=True), strict=True)
     )
-    return _encode(
-        _Wire(
-            VERSION,
-            tenant,
-            dictionary,
-            row,
-            authorities,
-            received,
-            agents.names,
-            activities.names,
-            verbs.names,
-            _columns_compressor.compress(columns),
-            np.array(agent_relations, RELATION).tobytes(),
-            np.array(activity_relations, RELATION).tobytes(),
-            refs,
-            definitions,
-            b"".join(raws),
-        )
+    fields = _Fields(
+        tenant,
+        row,
+        authorities,
+        received,
+        agents.names,
+        activities.names,
+        verbs.names,
+        columns,
+        np.array(agent_relations, RELATION).tobytes(),
+        np.array(activity_relations, RELATION).tobytes(),
+        refs,
+        definitions,
     )
+    return _encode(_Wire(VERSION, dictionary, _fields_compressor.compress(_encode(fields)), b"".join(raws)))
 
 
 def decode(value: bytes) -> Frame:
@@ -335,27 +337,27 @@ def decode(value: bytes) -> Frame:
         raise UnknownFrame(f"frame version {version}; this program reads version {VERSION}")
     try:
         wire = _decode(value)
-        buffer = zstandard.ZstdDecompressor().decompress(wire.columns)
+        fields = _decode_fields(zstandard.ZstdDecompressor().decompress(wire.fields))
     except (msgspec.DecodeError, zstandard.ZstdError) as error:
         raise ValueError(f"a damaged frame: {error}") from error
     columns: dict[str, NDArray[Any]] = {}
     at = 0
     for name, dtype in COLUMNS:
-        columns[name] = np.frombuffer(buffer, dtype, wire.rows, at)
-        at += dtype.itemsize * wire.rows
+        columns[name] = np.frombuffer(fields.columns, dtype, fields.rows, at)
+        at += dtype.itemsize * fields.rows
     return Frame(
-        wire.tenant,
+        fields.tenant,
         wire.dictionary,
-        wire.rows,
-        wire.authorities,
-        wire.received,
-        wire.agents,
-        wire.activities,
-        wire.verbs,
+        fields.rows,
+        fields.authorities,
+        fields.received,
+        fields.agents,
+        fields.activities,
+        fields.verbs,
         columns,
-        np.frombuffer(wire.agent_relations, RELATION),
-        np.frombuffer(wire.activity_relations, RELATION),
-        wire.refs,
-        wire.definitions,
+        np.frombuffer(fields.agent_relations, RELATION),
+        np.frombuffer(fields.activity_relations, RELATION),
+        fields.refs,
+        fields.definitions,
         wire.raw,
     )

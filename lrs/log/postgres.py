@@ -48,9 +48,9 @@ class Ring:
     """
 
     slots: int = 4
-    segment_bytes: int = 256 << 20
-    segment_seconds: float = 3600.0
-    retention_seconds: float = 3600.0
+    segment_bytes: int = 128 << 20
+    segment_seconds: float = 600.0
+    retention_seconds: float = 600.0
 
 
 class PostgresLog:
@@ -194,7 +194,7 @@ class PostgresLog:
                 for row in await connection.fetch(
                     _SQL["forgettable_segments"], self._topic, bounds, self._ring.retention_seconds
                 ):
-                    if not await _forget(connection, row["slot"]):
+                    if not await _forget(connection, row["slot"], row["ordinal"]):
                         break
                 current = await connection.fetchrow(_SQL["current_segment"], self._topic)
                 assert current is not None
@@ -203,17 +203,18 @@ class PostgresLog:
                     or current["age"] >= self._ring.segment_seconds
                 )
                 if current["used"] and due:
-                    await connection.execute(_SQL["rotate"], self._topic)
+                    await connection.execute(_SQL["rotate"], self._topic, current["slot"])
 
 
-async def _forget(connection: Connection, slot: int) -> bool:
-    """Truncate the slot's table and free it; False if somebody holds the table."""
+async def _forget(connection: Connection, slot: int, ordinal: int) -> bool:
+    """Free the slot of a segment and truncate its table; False if somebody holds the table."""
     try:
         async with connection.transaction():
+            if await connection.fetchval(_SQL["free_segment"], slot, ordinal) is None:
+                return True
             # Waiting for the table's lock would make everybody behind wait as well.
             await connection.execute("set local lock_timeout = '50ms'")
-            await connection.execute(f"truncate log_record_{int(slot)}")
-            await connection.execute(_SQL["free_segment"], slot)
+            await connection.execute(f"truncate log_record_{slot:d}")
     except asyncpg.LockNotAvailableError:
         return False
     return True

@@ -1,11 +1,15 @@
-"""The metrics port of a process: `/metrics`, `/healthz` and `/readyz`."""
+"""The metrics port of a process: `/metrics`, `/healthz` and `/readyz`.
+
+Three documents for a scraper and a probe, each on a connection of its own. A web framework would
+take longer to import than everything else that the supervisor needs.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import json
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-
-from aiohttp import web
 
 from lrs.metrics.registry import CONTENT_TYPE, exposition
 
@@ -13,6 +17,20 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from lrs.metrics.readiness import Readiness
+
+PATIENCE = 5.0
+"""Seconds that a client may take for its request, and for taking the answer."""
+
+HEAD_MAX = 16 << 10
+"""Bytes of a request's head."""
+
+REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
 
 
 class Endpoint:
@@ -24,29 +42,51 @@ class Endpoint:
     def __init__(self, registry: CollectorRegistry, readiness: Readiness, host: str, port: int) -> None:
         self.host, self.port = host, port
         self._registry, self._readiness = registry, readiness
-        app = web.Application()
-        app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/healthz", self._health)
-        app.router.add_get("/readyz", self._ready)
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._server: asyncio.Server
 
     async def __aenter__(self) -> Self:
-        await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
-        self.port = self._runner.addresses[0][1]
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=HEAD_MAX)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
+        self._server.close()
 
-    async def _metrics(self, _: web.Request) -> web.Response:
-        return web.Response(body=exposition(self._registry), headers={"Content-Type": CONTENT_TYPE})
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                try:
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+                except (asyncio.LimitOverrunError, ValueError):
+                    method, target = "", ""
+                status, kind, body = self._answer(method, target.partition("?")[0])
+                writer.write(
+                    f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {kind}\r\n"
+                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+                )
+                if method != "HEAD":
+                    writer.write(body)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, TimeoutError, OSError):
+            pass
+        finally:
+            writer.close()
 
-    async def _health(self, _: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def _ready(self, _: web.Request) -> web.Response:
-        ready, checks = self._readiness.report()
-        return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
+    def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
+        """Status, media type and body."""
+        if not method:
+            return 400, "text/plain", b""
+        if method not in ("GET", "HEAD"):
+            return 405, "text/plain", b""
+        if path == "/metrics":
+            return 200, CONTENT_TYPE, exposition(self._registry)
+        if path == "/healthz":
+            return 200, "application/json", b'{"status":"ok"}'
+        if path == "/readyz":
+            ready, checks = self._readiness.report()
+            body = json.dumps({"ready": ready, "checks": checks}).encode()
+            return (200 if ready else 503), "application/json", body
+        return 404, "text/plain", b""

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+
+# A process's start is known; when a series was made is nobody's question.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -47,6 +57,7 @@ def catalogue() -> list[Described]:
     from lrs.metrics.edge import EdgeMetrics
     from lrs.metrics.log import LogMetrics
     from lrs.metrics.pool import PoolMetrics
+    from lrs.metrics.score import ScoreMetrics
     from lrs.metrics.stage import STAGES, StageMetrics
     from lrs.metrics.supervisor import SupervisorMetrics
 
@@ -55,6 +66,7 @@ def catalogue() -> list[Described]:
     LogMetrics(registry)
     PoolMetrics(registry, lambda: (0, 0), most=1)
     StageMetrics(registry, STAGES, partitions=1)
+    ScoreMetrics(registry)
     SupervisorMetrics(registry, ("edge",))
     found = {}
     for family in registry.collect():

@@ -35,6 +35,7 @@ class StageMetrics:
         partitions: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.registry = registry
         self._clock = clock
         self._partitions = range(partitions)
         each = [(stage,) for stage in stages]
@@ -67,7 +68,7 @@ class StageMetrics:
         self._delays = Histogram(
             registry,
             "lrs_statement_delay_seconds",
-            "From a statement's arrival at an edge to the commit that made it queryable or scored.",
+            "Until a statement is queryable: from its arrival; until it is scored: from its stored time.",
             labels=["until"],
             series=[(DONE[stage],) for stage in stages],
         )
@@ -95,9 +96,9 @@ class StageMetrics:
         if statements:
             self._sizes.series(stage).observe(statements)
 
-    def through(self, stage: str, received_us: NDArray[np.int64]) -> None:
-        """The stage has committed statements that the edges received at these instants."""
-        delays = np.maximum(self._clock() - received_us / 1e6, 0.0)
+    def through(self, stage: str, since_us: NDArray[np.int64]) -> None:
+        """The stage has committed statements, each received (persist) or stored (score) at `since_us`."""
+        delays = np.maximum(self._clock() - since_us / 1e6, 0.0)
         self._delays.series(DONE[stage]).observe_many(delays)
 
     def assigned(self, stage: str, partitions: Sequence[int]) -> None:

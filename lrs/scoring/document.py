@@ -18,6 +18,8 @@ import yaml
 T = TypeVar("T")
 
 MAX_FAULTS: Final = 50
+MAX_DEPTH: Final = 32
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG: Final = "tag:yaml.org,2002:"
 
 
@@ -52,19 +54,23 @@ class Document:
         self.root = Node(self, self._compose(text), "$")
 
     def _compose(self, text: str) -> yaml.Node:
+        depth = 0
         try:
-            for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            for event in yaml.parse(text, Loader=_LOADER):
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 if isinstance(event, yaml.AliasEvent):
-                    line = event.start_mark.line + 1 if event.start_mark else 1
                     self.fail(line, "$", f"*{event.anchor}", "aliases are not allowed")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
+                depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+                    event, yaml.CollectionEndEvent
+                )
+                if depth > MAX_DEPTH:
+                    self.fail(line, "$", "a value", f"nested deeper than {MAX_DEPTH} levels")
+            node = yaml.compose(text, Loader=_LOADER)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             self.fail(line, "$", "not YAML", error.problem or str(error))
         except yaml.YAMLError as error:
             self.fail(1, "$", "not YAML", str(error).splitlines()[0])
-        except RecursionError:
-            self.fail(1, "$", "not readable", "nested too deeply")
         if node is None:
             self.fail(1, "$", "nothing", "the document is empty")
         return node

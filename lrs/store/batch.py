@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from lrs.log.frame import Frame
     from lrs.log.port import Record
+    from lrs.store.connection import Asked
     from lrs.store.name import Names
 
 _ZERO = np.zeros(1, np.int64)
@@ -67,8 +68,37 @@ class Batch:
         )
 
 
-async def gather(partition: int, records: Sequence[tuple[Record, Frame]], names: Names) -> Batch:
-    """Concatenate frames into one batch, with every name interned."""
+def check(frame: Frame) -> None:
+    """Raise ValueError when the parts of a frame do not fit together: it was damaged on its way."""
+    columns, rows = frame.columns, frame.rows
+    agents, activities = frame.agent_relations, frame.activity_relations
+    referring = flags_of(columns, frames.REFERS | frames.VOIDS)
+    fits = (
+        len(frame.received) == len(frame.authorities)
+        and _below(columns["request"], len(frame.authorities))
+        and _below(columns["verb"], len(frame.verbs))
+        and _below(columns["actor"], len(frame.agents) + 1)
+        and _below(columns["object"], len(frame.activities) + 1)
+        and _below(agents["row"], rows)
+        and _below(agents["name"], len(frame.agents))
+        and _below(activities["row"], rows)
+        and _below(activities["name"], len(frame.activities))
+        and int(columns["size"].sum(dtype=np.int64)) == len(frame.raw)
+        and [row for row, _ in frame.refs] == np.flatnonzero(referring).tolist()
+        and all(len(ref) == 16 for _, ref in frame.refs)
+    )
+    if not fits:
+        raise ValueError("a damaged frame: its columns, tables and bytes do not fit together")
+
+
+def _below(numbers: NDArray[Any], bound: int) -> bool:
+    return not len(numbers) or int(numbers.max()) < bound
+
+
+async def gather(
+    partition: int, records: Sequence[tuple[Record, Frame]], names: Names, asked: Asked | None = None
+) -> Batch:
+    """Concatenate frames into one batch, with every name interned (`asked`: see `Names.numbers`)."""
     parts: list[dict[str, NDArray[Any]]] = []
     agents: list[NDArray[np.int64]] = []
     activities: list[NDArray[np.int64]] = []
@@ -79,7 +109,7 @@ async def gather(partition: int, records: Sequence[tuple[Record, Frame]], names:
     base = 0
     numbers = {
         kind: await _numbers(
-            kind, [(frame.tenant, list(getattr(frame, attribute))) for _, frame in records], names
+            kind, [(frame.tenant, list(getattr(frame, attribute))) for _, frame in records], names, asked
         )
         for kind, attribute in (("agent", "agents"), ("activity", "activities"), ("verb", "verbs"))
     }
@@ -129,7 +159,7 @@ def _skipped(records: Sequence[tuple[Record, Frame]]) -> NDArray[np.bool_]:
 
 
 async def _numbers(
-    kind: str, tables: Sequence[tuple[int, list[str]]], names: Names
+    kind: str, tables: Sequence[tuple[int, list[str]]], names: Names, asked: Asked | None
 ) -> list[NDArray[np.int64]]:
     """Store numbers of each frame's name table, asked for once per tenant."""
     by_tenant: dict[int, list[str]] = {}
@@ -139,7 +169,7 @@ async def _numbers(
         spans.append((tenant, len(joined), len(joined) + len(table)))
         joined += table
     found = {
-        tenant: np.array(await names.numbers(kind, tenant, joined), np.int64)
+        tenant: np.array(await names.numbers(kind, tenant, joined, asked), np.int64)
         for tenant, joined in by_tenant.items()
     }
     return [found[tenant][start:end] for tenant, start, end in spans]
@@ -153,12 +183,12 @@ def _relations(pairs: NDArray[Any], numbers: NDArray[np.int64], base: int) -> ND
     return related
 
 
-def flag(batch: Batch, bit: int) -> NDArray[np.bool_]:
-    """Which rows have this flag of `lrs.log.frame`."""
-    return (batch.columns["flags"] & bit) != 0
+def flags_of(columns: Mapping[str, NDArray[Any]], bits: int) -> NDArray[np.bool_]:
+    """Which rows have one of these flags of `lrs.log.frame`."""
+    return (columns["flags"] & bits) != 0
 
 
 def voiding_rows(batch: Batch) -> list[int]:
     """Rows that void another statement."""
-    rows: list[int] = np.flatnonzero(flag(batch, frames.VOIDS)).tolist()
+    rows: list[int] = np.flatnonzero(flags_of(batch.columns, frames.VOIDS)).tolist()
     return rows

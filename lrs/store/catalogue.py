@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from lrs.scoring.catalogue import Catalogue
+    from lrs.store.connection import Asked
     from lrs.store.name import Names
 
 
@@ -41,11 +42,12 @@ async def ensure_catalogue(pool: asyncpg.Pool, tenant: int, text: str) -> None:
         await connection.execute("select pg_advisory_xact_lock(x'6c727304'::bigint)")
         row = await connection.fetchrow(queries("derived")["catalogue_in_force"], tenant)
         if row is None:
-            await connection.execute(queries("derived")["add_catalogue"], tenant, digest, text, True)
+            await connection.execute(queries("derived")["add_catalogue"], tenant, digest, text, True, None)
         elif row["digest"] != digest:
             raise OtherCatalogue(
                 f"tenant {tenant} is scored by catalogue {row['catalogue']} (digest {row['digest'][:12]}),"
-                f" the one that is set has the digest {digest[:12]}: `lrs rebuild` computes everything under it"
+                f" the one that is set has the digest {digest[:12]}: set the one that is in force, start,"
+                " and `lrs rebuild --catalogue FILE` computes everything under the other one"
             )
 
 
@@ -55,6 +57,41 @@ async def load_catalogue(pool: asyncpg.Pool, names: Names, tenant: int) -> InFor
     if row is None:
         return None
     return await compiled(names, tenant, row["catalogue"], row["content"])
+
+
+async def number_in_force(asked: Asked, tenant: int) -> int | None:
+    """The number of the tenant's catalogue in force; None if it has none."""
+    number: int | None = await asked.fetchval(queries("derived")["number_in_force"], tenant)
+    return number
+
+
+class Catalogues:
+    """The catalogues in force, each compiled once; whoever reads asks each time which one it is."""
+
+    def __init__(self, pool: asyncpg.Pool, names: Names) -> None:
+        self._pool, self._names = pool, names
+        self._loaded: dict[int, InForce] = {}
+
+    async def in_force(self, tenant: int) -> InForce | None:
+        """The tenant's catalogue that is in force now; None if it has none."""
+        number = await number_in_force(self._pool, tenant)
+        loaded = self._loaded.get(tenant)
+        if loaded is not None and loaded.number == number:
+            return loaded
+        return await self.load(tenant)
+
+    def loaded(self, tenant: int) -> InForce | None:
+        """The one that was in force when it was last asked for, which may be over."""
+        return self._loaded.get(tenant)
+
+    async def load(self, tenant: int) -> InForce | None:
+        """Read the one that is in force now, and keep it."""
+        found = await load_catalogue(self._pool, self._names, tenant)
+        if found is None:
+            self._loaded.pop(tenant, None)
+        else:
+            self._loaded[tenant] = found
+        return found
 
 
 async def compiled(names: Names, tenant: int, number: int, text: str) -> InForce:

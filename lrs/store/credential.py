@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -32,13 +33,15 @@ HOME_PAGE: Final = "https://karmayogi-lrs.invalid/credentials"
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A credential that was verified. `voids`: none, own or any statements."""
+    """A credential that was verified. `voids`: none, own or any statements; `lasts`: seconds from
+    its verification until it expires, infinite if it never does."""
 
     tenant: int
     key: str
     authority: int
     voids: str
     scopes: frozenset[str]
+    lasts: float = math.inf
 
 
 def _hash(secret: str, salt: bytes) -> bytes:
@@ -89,7 +92,12 @@ class Credentials:
         if row is None or not await check(secret, row["salt"], row["secret"]):
             return None
         return Credential(
-            row["tenant"], row["key"], row["authority"], row["voiding"], frozenset(row["scopes"])
+            row["tenant"],
+            row["key"],
+            row["authority"],
+            row["voiding"],
+            frozenset(row["scopes"]),
+            math.inf if row["lasts"] is None else row["lasts"],
         )
 
     async def documents(self, tenant: int) -> dict[int, bytes]:

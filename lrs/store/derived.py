@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from lrs.scoring.batch import read_batch
 from lrs.scoring.course import CourseRow
 from lrs.scoring.evidence import EvidenceRow
+from lrs.scoring.score import score
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
     from lrs.scoring.batch import Batch
+    from lrs.scoring.event import Events, Pairs
     from lrs.scoring.score import Output
+    from lrs.scoring.state import State
+    from lrs.store.catalogue import InForce
     from lrs.store.connection import Connection
 
 CompetencyRow = tuple[int, int, int, int, int, int, int]
@@ -23,6 +28,17 @@ class Derived:
     def __init__(self, tenant: int, catalogue: int) -> None:
         self._key = (tenant, catalogue)
         self._queries = queries("derived")
+
+    async def take(self, connection: Connection, events: Events, pairs: Pairs, catalogue: InForce) -> Output:
+        """Score the tenant's events under the catalogue, and write what they change.
+
+        What they touch must not be touched by anybody else until the transaction ends. Raises as
+        `lrs.scoring.score.score`.
+        """
+        batch = read_batch(events, pairs, catalogue.tables, catalogue.mapping)
+        output = score(batch, *await self.touched(connection, batch), catalogue.tables)
+        await self.apply(connection, output)
+        return output
 
     async def touched(
         self, connection: Connection, batch: Batch
@@ -42,13 +58,30 @@ class Derived:
 
     async def apply(self, connection: Connection, output: Output) -> None:
         """Write what a batch changes, each table's rows in the order of its key."""
-        if rows := sorted(output.evidence):
-            await connection.execute(self._queries["put_evidence"], *self._key, *_columns(rows))
-        if courses := sorted(output.courses.rows()):
-            await connection.execute(self._queries["put_courses"], *self._key, *_columns(courses))
-        if len(output.competencies):
-            deltas = sorted(output.competencies.tolist())
-            await connection.execute(self._queries["add_competencies"], *self._key, *_columns(deltas))
+        await self._put(connection, output.evidence, output.courses.rows(), output.competencies.tolist())
+
+    async def replace(self, connection: Connection, low: int, high: int, state: State) -> None:
+        """Make the rows of the learners from `low` to before `high` those of the state."""
+        for query in ("delete_evidence", "delete_courses", "delete_competencies"):
+            await connection.execute(self._queries[query], *self._key, low, high)
+        await self._put(
+            connection, state.evidence_rows(), state.course_rows(), state.accumulator_rows().tolist()
+        )
+
+    async def _put(
+        self,
+        connection: Connection,
+        evidence: Iterable[EvidenceRow],
+        courses: Iterable[CourseRow],
+        deltas: Iterable[CompetencyRow],
+    ) -> None:
+        for query, rows in (
+            ("put_evidence", sorted(evidence)),
+            ("put_courses", sorted(courses)),
+            ("add_competencies", sorted(deltas)),
+        ):
+            if rows:
+                await connection.execute(self._queries[query], *self._key, *_columns(rows))
 
     async def of_agent(
         self, connection: Connection, agent: int, activity: int | None = None

@@ -36,6 +36,7 @@ _FLAGS: Final = (
     (frames.CMI5, Flag.CMI5),
     (frames.CMI5_MOVE_ON, Flag.MOVE_ON),
     (frames.VIDEO, Flag.VIDEO),
+    (frames.NOT_NORMAL, Flag.NOT_NORMAL),
 )
 
 
@@ -102,12 +103,28 @@ def _pairs(batch: Batch, new_row: NDArray[np.int64]) -> Pairs:
     return pairs
 
 
+class Authorities:
+    """The agents that are authorities, by number of the authority; kept once they were seen."""
+
+    def __init__(self) -> None:
+        self._agents: dict[tuple[int, int], int] = {}
+
+    async def of(self, connection: Connection, batch: Batch) -> NDArray[np.int64]:
+        """The agent number of the authority of each of the batch's statements."""
+        columns = batch.columns
+        keys = list(zip(columns["tenant"].tolist(), columns["authority"].tolist(), strict=True))
+        for tenant, authority in set(keys) - self._agents.keys():
+            for row in await connection.fetch(queries("statement")["authorities"], tenant, [authority]):
+                self._agents[tenant, authority] = row["agent"]
+        return np.array([self._agents.get(key, 0) for key in keys], np.int64)
+
+
 class EvidenceWriter:
     """Appends what follows from a batch to the evidence log."""
 
     def __init__(self, log: PostgresLog, names: Names, dictionaries: Dictionaries) -> None:
         self._log, self._names, self._dictionaries = log, names, dictionaries
-        self._agents: dict[tuple[int, int], int] = {}
+        self._authorities = Authorities()
 
     async def append(
         self,
@@ -121,10 +138,11 @@ class EvidenceWriter:
         Takes the locks of the evidence partitions: call it last in the transaction.
         """
         said = batch.take(np.flatnonzero(~voided)) if voided.any() else batch
-        parts = [await self.events(connection, said)]
-        for stored in retracted:
-            events, pairs = await self.events(
-                connection, await reread([stored], self._dictionaries, self._names)
+        parts = [await self._events(connection, said)]
+        for tenant in sorted({one.tenant for one in retracted}):
+            mine = [one for one in retracted if one.tenant == tenant]
+            events, pairs = await self._events(
+                connection, await reread(mine, self._dictionaries, self._names, connection)
             )
             events["flags"] |= Flag.RETRACT
             parts.append((events, pairs))
@@ -136,16 +154,8 @@ class EvidenceWriter:
             records[partition] = (pack(*of_rows(events, pairs, rows)), len(rows))
         await self._log.append_within(connection, records)
 
-    async def events(self, connection: Connection, batch: Batch) -> tuple[Events, Pairs]:
-        """The batch's events, its authorities resolved."""
-        columns = batch.columns
-        if not batch.rows:
-            return np.zeros(0, EVENT), np.zeros(0, PAIR)
-        known = list(zip(columns["tenant"].tolist(), columns["authority"].tolist(), strict=True))
-        for tenant, authority in set(known) - self._agents.keys():
-            row = await connection.fetchrow(queries("statement")["authorities"], tenant, [authority])
-            self._agents[tenant, authority] = 0 if row is None else row["agent"]
-        return events_of(batch, np.array([self._agents[pair] for pair in known], np.int64))
+    async def _events(self, connection: Connection, batch: Batch) -> tuple[Events, Pairs]:
+        return events_of(batch, await self._authorities.of(connection, batch))
 
 
 def joined(parts: Sequence[tuple[Events, Pairs]]) -> tuple[Events, Pairs]:

@@ -30,6 +30,8 @@ class Horizon:
     def __init__(self, pool: asyncpg.Pool, patience: float) -> None:
         """`patience`: the longest wait of a read, in seconds."""
         self._pool, self._patience = pool, patience
+        self.seen = 0
+        """The latest consistent-through that was read here: at least this far the store is."""
         self._queries = queries("horizon")
 
     async def caught_up(self, *topics: str) -> bool:
@@ -63,4 +65,6 @@ class Horizon:
 
     async def consistent_through(self) -> int:
         """The instant (µs since 1970) up to which every statement can be read."""
-        return int(await self._pool.fetchval(self._queries["consistent_through"]))
+        through = int(await self._pool.fetchval(self._queries["consistent_through"]))
+        self.seen = max(self.seen, through)
+        return through

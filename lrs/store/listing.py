@@ -8,7 +8,7 @@ index in the order of pos; the other filters are checked at each step. No list s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
@@ -20,27 +20,33 @@ if TYPE_CHECKING:
     from lrs.store.connection import Asked
 
 
+_INT32, _INT60 = msgspec.Meta(ge=0, lt=1 << 31), msgspec.Meta(ge=0, lt=1 << 60)
+_INSTANT = msgspec.Meta(ge=term.EPOCH - 1, le=term.LAST)
+_POS = msgspec.Meta(ge=0, le=(1 << 63) - 1)
+
+
 class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a list is asked for, in the store's numbers, and where it goes on.
 
     `since` and `until`: µs since 1970, stored after and not after. `after`: pos of the last statement
     seen. `horizon`: by partition, the last instant that belongs to the list (empty on the first page).
+    A query comes back from clients within `more` links, so each number has the bounds of its column.
     """
 
-    limit: int
-    agent: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    agent: Annotated[int, _INT60] | None = None
     related_agents: bool = False
-    verb: int | None = None
-    activity: int | None = None
+    verb: Annotated[int, _INT32] | None = None
+    activity: Annotated[int, _INT60] | None = None
     related_activities: bool = False
-    registration: bytes | None = None
-    since: int | None = None
-    until: int | None = None
+    registration: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)] | None = None
+    since: Annotated[int, _INSTANT] | None = None
+    until: Annotated[int, _INSTANT] | None = None
     ascending: bool = False
-    authority: int | None = None
+    authority: Annotated[int, _INT32] | None = None
     """Only what this authority vouches for (scope statements/read/mine)."""
-    after: int | None = None
-    horizon: tuple[int, ...] = ()
+    after: Annotated[int, _POS] | None = None
+    horizon: Annotated[tuple[Annotated[int, _POS], ...], msgspec.Meta(max_length=term.PARTITIONS)] = ()
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -51,10 +57,20 @@ class Page(msgspec.Struct, frozen=True):
     thetas: tuple[int, ...]
     """How far persist was, by partition, when the page was read."""
 
+    def ending_after(self, query: Query, count: int) -> Page:
+        """The page of the first `count` statements alone; what follows begins after them."""
+        kept = self.statements[:count]
+        horizon = query.horizon or self.thetas
+        return Page(kept, msgspec.structs.replace(query, after=kept[-1].pos, horizon=horizon), self.thetas)
+
     @property
     def consistent_through(self) -> int:
         """The instant up to which every statement was in sight."""
         return min(self.thetas, default=0)
+
+
+MOST_BYTES: Final = 16 << 20
+"""Stored bytes at which a page ends before its limit; one statement it has at least."""
 
 
 class _Arguments:
@@ -121,8 +137,8 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
     arguments.put(tenant)
     order = "asc" if query.ascending else "desc"
     limit = arguments.put(query.limit + 1)
-    low = -1 if query.since is None else term.pos(query.since, (1 << term.PARTITION_BITS) - 1)
-    high = (1 << 63) - 1 if query.until is None else term.pos(query.until, (1 << term.PARTITION_BITS) - 1)
+    low = -1 if query.since is None else term.pos(query.since, term.PARTITIONS - 1)
+    high = (1 << 63) - 1 if query.until is None else term.pos(query.until, term.PARTITIONS - 1)
     if query.after is not None:
         if query.ascending:
             low = max(low, query.after)
@@ -134,7 +150,7 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
         # A partition that the list did not know then has nothing in it.
         seen += (
             f" and (s.pos >> {term.PARTITION_BITS}) + {term.EPOCH}"
-            f" <= ({arguments.put(list(query.horizon))}::bigint[])[(s.pos & 4095)::int + 1]"
+            f" <= ({arguments.put(list(query.horizon))}::bigint[])[(s.pos & {term.PARTITIONS - 1})::int + 1]"
         )
     lead, *others = _filters(query) or [[]]
     for other in others:
@@ -161,9 +177,13 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
         done as (
             select coalesce(array_agg(theta_us order by partition), '{{}}') as thetas
             from stage_partition where stage = 'persist'
+        ), sized as (
+            select s.*, sum(octet_length(s.raw)) over (order by s.pos {order}) - octet_length(s.raw) as before
+            from page join statement s on s.tenant = $1 and s.pos = page.pos
         )
-        select s.pos, s.id, s.authority, s.flags, s.dictionary, s.raw, done.thetas
-        from done left join (page join statement s on s.tenant = $1 and s.pos = page.pos) on true
+        select s.pos, s.id, s.authority, s.flags, s.dictionary, done.thetas,
+            case when s.before < {MOST_BYTES} then s.raw end as raw
+        from done left join sized s on true
         order by s.pos {order}"""
     return text, arguments.values
 
@@ -173,9 +193,7 @@ async def page(connection: Asked, tenant: int, query: Query) -> Page:
     text, arguments = statement(tenant, query)
     rows = await connection.fetch(text, *arguments)
     thetas = tuple(rows[0]["thetas"])
-    found = [Stored.of(tenant, row) for row in rows if row["pos"] is not None]
-    following = None
-    if len(found) > query.limit:
-        found = found[: query.limit]
-        following = msgspec.structs.replace(query, after=found[-1].pos, horizon=query.horizon or thetas)
-    return Page(found, following, thetas)
+    there = [row for row in rows if row["pos"] is not None]
+    found = [Stored.of(tenant, row) for row in there[: query.limit] if row["raw"] is not None]
+    page = Page(found, None, thetas)
+    return page if len(found) == len(there) else page.ending_after(query, len(found))

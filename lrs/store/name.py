@@ -18,6 +18,8 @@ from lrs.store.term import key
 if TYPE_CHECKING:
     import asyncpg
 
+    from lrs.store.connection import Asked
+
 KINDS: Final = ("agent", "activity", "verb")
 
 
@@ -53,32 +55,36 @@ class Names:
         self._recent = {kind: _Recent(recent) for kind in KINDS}
         self._queries = queries("name")
 
-    async def numbers(self, kind: str, tenant: int, names: Sequence[str]) -> list[int]:
-        """The number of each name, in order; unknown names are added."""
+    async def numbers(
+        self, kind: str, tenant: int, names: Sequence[str], asked: Asked | None = None
+    ) -> list[int]:
+        """The number of each name, in order; unknown names are added.
+
+        Whoever is inside a transaction gives its connection as `asked`, where names that are in the
+        store are looked up: to wait for a second connection while holding one could be for ever.
+        """
         recent = self._recent[kind]
         found = [recent.get((tenant, name)) for name in names]
         missing = {name for name, number in zip(names, found, strict=True) if number is None}
         if not missing:
             return found  # type: ignore[return-value]
-        fresh = await self._intern(kind, tenant, missing)
+        fresh = await self._intern(kind, tenant, missing, asked or self._pool)
         for name, number in fresh.items():
             recent.put((tenant, name), number)
         return [fresh[name] if number is None else number for name, number in zip(names, found, strict=True)]
 
-    async def _intern(self, kind: str, tenant: int, names: Iterable[str]) -> dict[str, int]:
+    async def _intern(self, kind: str, tenant: int, names: Iterable[str], asked: Asked) -> dict[str, int]:
         by_key = dict(sorted((key(name), name) for name in names))
         numbers: dict[str, int] = {}
-        async with self._pool.acquire() as connection:
-            for query in (f"find_{kind}", f"add_{kind}", f"find_{kind}"):
-                wanted = {k: name for k, name in by_key.items() if name not in numbers}
-                if not wanted:
-                    break
-                keys = [UUID(k) for k in wanted]
-                arguments = (
-                    (tenant, keys, list(wanted.values())) if query.startswith("add") else (tenant, keys)
-                )
-                rows = await connection.fetch(self._queries[query], *arguments)
-                numbers.update({by_key[row["key"].bytes]: row["number"] for row in rows})
+        # Added outside any transaction: a number must not be taken back after somebody has seen it.
+        for query, where in (("find", asked), ("add", self._pool), ("find", self._pool)):
+            wanted = {k: name for k, name in by_key.items() if name not in numbers}
+            if not wanted:
+                break
+            keys = [UUID(k) for k in wanted]
+            arguments = (tenant, keys, list(wanted.values())) if query == "add" else (tenant, keys)
+            rows = await where.fetch(self._queries[f"{query}_{kind}"], *arguments)
+            numbers.update({by_key[row["key"].bytes]: row["number"] for row in rows})
         return numbers
 
     async def find(self, kind: str, tenant: int, name: str) -> int | None:

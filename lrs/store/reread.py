@@ -6,22 +6,32 @@ the same reader, the same columns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 import numpy as np
+import zstandard
 
 from lrs.log import frame as frames
 from lrs.log.port import Record
 from lrs.store.batch import Batch, gather
-from lrs.xapi import Version, read_statements
+from lrs.xapi import Rejected, Statement, Version, read_statements
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from lrs.store.connection import Asked
     from lrs.store.dictionary import Dictionaries
     from lrs.store.name import Names
+
+_TOGETHER: Final = 1 << 20
+"""Bytes that are read as one body; a longer statement is read alone."""
+
+
+class Unreadable(Exception):
+    """Bytes in the store are not the statement that they were when it was accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +53,78 @@ class Stored:
             tenant, row["pos"], row["id"].bytes, row["authority"], row["flags"], row["dictionary"], row["raw"]
         )
 
+    @property
+    def version(self) -> Version:
+        """The version of xAPI that it was sent as."""
+        return Version.V2_0_0 if self.flags & frames.VERSION_2 else Version.V1_0_3
 
-async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Names) -> Batch:
-    """The batch of these statements of one tenant, in the order given, as persist had it."""
-    requests = []
-    for statement in stored:
-        version = Version.V2_0_0 if statement.flags & frames.VERSION_2 else Version.V1_0_3
-        requests.append(
-            frames.Request(
-                statement.authority,
-                version,
-                0,
-                read_statements(dictionaries.decompress(statement.dictionary, statement.raw), version),
-                [statement.id],
-                bool(statement.flags & frames.VOIDS_ANYONES),
-            )
+
+async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Names, asked: Asked) -> Batch:
+    """The batch of these statements (at least one) of one tenant, in the order given, as persist had it.
+
+    Dictionaries and names are looked up in `asked`, the connection of the caller's transaction. Raises
+    Unreadable, naming the statement, and UnknownDictionary.
+    """
+    await dictionaries.load(asked, {one.dictionary for one in stored})
+    requests = [
+        frames.Request(
+            one.authority,
+            one.version,
+            0,
+            [statement],
+            [one.id],
+            bool(one.flags & frames.VOIDS_ANYONES),
         )
-    tenant = stored[0].tenant if stored else 0
-    frame = frames.decode(frames.encode(tenant, requests, 0, lambda raw: raw))
-    batch = await gather(0, [(Record(0, 0, 0, b""), frame)], names)
+        for one, statement in zip(stored, _read_all(stored, dictionaries), strict=True)
+    ]
+    frame = frames.decode(frames.encode(stored[0].tenant, requests, 0, lambda _raw: b""))
+    batch = await gather(0, [(Record(0, 0, 0, b""), frame)], names, asked)
     return replace(
         batch, columns=dict(batch.columns) | {"pos": np.array([one.pos for one in stored], np.int64)}
     )
+
+
+def _read_all(stored: Sequence[Stored], dictionaries: Dictionaries) -> list[Statement]:
+    raws = [_decompressed(one, dictionaries) for one in stored]
+    statements: dict[int, Statement] = {}
+    for version in Version:
+        places = [place for place, one in enumerate(stored) if one.version is version]
+        for some in _portions(places, raws):
+            body = b"[%b]" % b",".join([raws[place] for place in some])
+            try:
+                read = read_statements(body, version, max_statements=len(some))
+            except Rejected:
+                read = [_read(stored[place], raws[place]) for place in some]
+            if len(read) != len(some):
+                read = [_read(stored[place], raws[place]) for place in some]
+            statements.update(zip(some, read, strict=True))
+    return [statements[place] for place in range(len(stored))]
+
+
+def _portions(places: Sequence[int], raws: Sequence[bytes]) -> Iterator[list[int]]:
+    """The places, in portions that are read together: that costs less than one by one."""
+    some: list[int] = []
+    size = 0
+    for place in places:
+        if some and size + len(raws[place]) > _TOGETHER:
+            yield some
+            some, size = [], 0
+        some.append(place)
+        size += len(raws[place])
+    if some:
+        yield some
+
+
+def _decompressed(one: Stored, dictionaries: Dictionaries) -> bytes:
+    try:
+        return dictionaries.decompress(one.dictionary, one.raw)
+    except zstandard.ZstdError as error:
+        raise Unreadable(f"statement {UUID(bytes=one.id)}: {error}") from None
+
+
+def _read(one: Stored, raw: bytes) -> Statement:
+    try:
+        [statement] = read_statements(raw, one.version, max_statements=1)
+    except (Rejected, ValueError) as error:
+        raise Unreadable(f"statement {UUID(bytes=one.id)}: {error}") from None
+    return statement

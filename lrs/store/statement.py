@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +10,7 @@ from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log import frame as frames
 from lrs.store import term
-from lrs.store.batch import Batch, flag, voiding_rows
+from lrs.store.batch import Batch, flags_of, voiding_rows
 from lrs.store.copy import Rows
 from lrs.store.reread import Stored, reread
 from lrs.store.sql import queries
@@ -42,16 +41,8 @@ _STATEMENT: Final = Rows(
 )
 _POSTING: Final = Rows("posting", {"tenant": "int4", "term": "int8", "pos": "int8"})
 
-_LONGEST_CHAIN: Final = 32
-"""References are followed so far; a longer chain, or a circle, inherits nothing further."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """What a statement that refers to another one inherits from it."""
-
-    terms: tuple[int, ...]
-    target: bytes | None
+LONGEST_CHAIN: Final = 32
+"""References are followed so far; nothing is inherited from farther away, or twice around a circle."""
 
 
 class StatementStore:
@@ -68,15 +59,15 @@ class StatementStore:
         Returns which of its statements are voided from the beginning, and the stored statements
         (of this batch or earlier) that were in sight until now and are voided by it.
         """
-        meets = flag(batch, frames.VOIDS | frames.REFERS)
+        meets = flags_of(batch.columns, frames.VOIDS | frames.REFERS)
         await connection.execute(self._queries["own_order" if meets.any() else "share_order"])
         voided, referrers = await self._awaited(connection, batch)
-        registration = _registrations(batch)
+        registration = registrations(batch)
         columns = dict(batch.columns) | {"voided": voided, "registration": registration}
         await _STATEMENT.copy(connection, _STATEMENT.encode(batch.rows, columns, batch.raws))
-        if len(postings := _postings(batch)):
-            values = {name: postings[name] for name in ("tenant", "term", "pos")}
-            await _POSTING.copy(connection, _POSTING.encode(len(postings), values))
+        if len(found := postings(batch)):
+            values = {name: found[name] for name in ("tenant", "term", "pos")}
+            await _POSTING.copy(connection, _POSTING.encode(len(found), values))
         await self._refer(connection, batch, referrers)
         return voided, await self._void(connection, batch)
 
@@ -89,7 +80,7 @@ class StatementStore:
         columns = batch.columns
         for tenant in np.unique(columns["tenant"]).tolist():
             rows = np.flatnonzero(columns["tenant"] == tenant)
-            ids = [UUID(value) for value in _uuids(columns["id"][rows])]
+            ids = [UUID(value) for value in uuids(columns["id"][rows])]
             found = await connection.fetch(self._queries["awaited"], tenant, ids)
             if not found:
                 continue
@@ -131,65 +122,55 @@ class StatementStore:
     async def _refer(
         self, connection: Connection, batch: Batch, referrers: Sequence[tuple[int, bytes, int]]
     ) -> None:
-        """Give every statement that refers to another one, directly or not, that one's postings."""
+        """Give every statement that refers to another one, directly or not, that one's terms."""
         columns = batch.columns
-        by_tenant: dict[int, list[int]] = {}
-        for row in batch.refs:
-            by_tenant.setdefault(int(columns["tenant"][row]), []).append(row)
-        for tenant, rows in by_tenant.items():
-            await connection.execute(
-                self._queries["add_refs"],
-                tenant,
-                [UUID(batch.refs[row]) for row in rows],
-                [int(columns["pos"][row]) for row in rows],
-            )
-        heirs = [
-            (int(columns["tenant"][row]), batch.refs[row], int(columns["pos"][row])) for row in batch.refs
+        fresh = [
+            (int(columns["tenant"][row]), target, int(columns["pos"][row]))
+            for row, target in batch.refs.items()
         ]
-        for tenant, target, at in [*heirs, *referrers]:
-            terms = await self._inherited(connection, tenant, target)
+        for tenant in {tenant for tenant, _, _ in fresh}:
+            mine = [(UUID(target), pos) for of, target, pos in fresh if of == tenant]
+            await connection.execute(
+                self._queries["add_refs"], tenant, [target for target, _ in mine], [pos for _, pos in mine]
+            )
+        heirs: dict[tuple[int, bytes], list[int]] = {}
+        for tenant, target, pos in [*fresh, *referrers]:
+            heirs.setdefault((tenant, target), []).append(pos)
+        for (tenant, target), poss in heirs.items():
+            terms = await self.inherited(connection, tenant, target)
             if terms:
-                for heir in await self._heirs(connection, tenant, at):
-                    await connection.execute(self._queries["add_postings"], tenant, heir, sorted(terms))
+                await connection.execute(
+                    self._queries["inherit"], tenant, poss, list(terms), list(terms.values()), LONGEST_CHAIN
+                )
 
-    async def _inherited(self, connection: Connection, tenant: int, target: bytes | None) -> set[int]:
-        """Terms of the statement with this id and of those that it refers to in turn."""
-        terms: set[int] = set()
+    async def inherited(self, connection: Connection, tenant: int, target: bytes | None) -> dict[int, int]:
+        """Terms of the statement with this id and of those that it refers to in turn, with the
+        distance (from 1) of the nearest one that has the term."""
+        terms: dict[int, int] = {}
         seen: set[bytes] = set()
-        while target is not None and target not in seen and len(seen) < _LONGEST_CHAIN:
+        while target is not None and target not in seen and len(seen) < LONGEST_CHAIN:
             seen.add(target)
             row = await connection.fetchrow(self._queries["by_id"], tenant, UUID(target))
             if row is None:
                 break
-            found = _terms(await reread([Stored.of(tenant, row)], self.dictionaries, self._names))
-            terms.update(found.terms)
-            terms.add(term.term(term.RELATED_AGENT, row["authority_agent"]))
-            target = found.target
+            batch = await reread([Stored.of(tenant, row)], self.dictionaries, self._names, connection)
+            for inherited in (*terms_of(batch), term.term(term.RELATED_AGENT, row["authority_agent"])):
+                terms.setdefault(inherited, len(seen))
+            target = batch.refs.get(0)
         return terms
 
-    async def _heirs(self, connection: Connection, tenant: int, at: int) -> list[int]:
-        """The statement at `at` and every one that refers to it, directly or not."""
-        heirs = [at]
-        for heir in heirs:
-            if len(heirs) > 10_000:
-                break
-            own = await connection.fetchval(self._queries["id_at"], tenant, heir)
-            for row in await connection.fetch(self._queries["referrers"], tenant, own):
-                if row["pos"] not in heirs:
-                    heirs.append(row["pos"])
-        return heirs
 
-
-def _uuids(column: NDArray[Any]) -> list[bytes]:
+def uuids(column: NDArray[Any]) -> list[bytes]:
+    """The values of a column of UUIDs."""
     buffer = column.tobytes()
     return [buffer[at : at + 16] for at in range(0, len(buffer), 16)]
 
 
-def _registrations(batch: Batch) -> NDArray[Any]:
+def registrations(batch: Batch) -> NDArray[Any]:
     """The registration column as it is stored: zeros mean none, so a sender's nil UUID moves."""
     given = batch.columns["registration"]
     zero = given.view(np.uint64).reshape(-1, 2).any(axis=1) == 0
-    nil = zero & flag(batch, frames.HAS_REGISTRATION)
+    nil = zero & flags_of(batch.columns, frames.HAS_REGISTRATION)
     if not nil.any():
         return given
     stored = given.copy()
@@ -200,7 +181,7 @@ def _registrations(batch: Batch) -> NDArray[Any]:
 _POSTING_ROW: Final = np.dtype([("tenant", "<i8"), ("term", "<i8"), ("pos", "<i8")])
 
 
-def _postings(batch: Batch) -> NDArray[Any]:
+def postings(batch: Batch) -> NDArray[Any]:
     """One row for each term of each statement that its own columns do not hold, without repetition."""
     agents = batch.agents
     kind = np.where(agents[:, 2] == frames.DIRECT, term.AGENT, term.RELATED_AGENT)
@@ -218,24 +199,16 @@ def _postings(batch: Batch) -> NDArray[Any]:
     return found
 
 
-def _terms(batch: Batch) -> _Terms:
-    """What another statement inherits from the single statement of this batch."""
+def terms_of(batch: Batch) -> set[int]:
+    """Everything by which the single statement of this batch is found, its columns and its postings."""
     columns = batch.columns
-    terms = {
-        term.term(term.AGENT if kind == frames.DIRECT else term.RELATED_AGENT, number)
-        for _, number, kind in batch.agents.tolist()
-    }
-    terms |= {
-        term.term(term.RELATED_ACTIVITY, number)
-        for _, number, kind in batch.activities.tolist()
-        if kind == frames.RELATED
-    }
+    terms = set(postings(batch)["term"].tolist())
     terms.add(term.term(term.VERB, int(columns["verb"][0])))
     if actor := int(columns["actor"][0]):
         terms.add(term.term(term.AGENT, actor))
     if activity := int(columns["object"][0]):
         terms.add(term.term(term.ACTIVITY, activity))
     if int(columns["flags"][0]) & frames.HAS_REGISTRATION:
-        stored = _registrations(batch)[0].tobytes()
+        stored = registrations(batch)[0].tobytes()
         terms.add(term.term(term.REGISTRATION, term.registration_number(stored)))
-    return _Terms(tuple(terms), batch.refs.get(0))
+    return terms

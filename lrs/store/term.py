@@ -21,7 +21,12 @@ REGISTRATION: Final = 5
 EPOCH: Final = 1_577_836_800_000_000
 """2020-01-01T00:00Z in microseconds since 1970: where `pos` begins."""
 
+LAST: Final = EPOCH + (1 << 50)
+"""An instant after which nothing is ever stored (in the year 2055)."""
+
 PARTITION_BITS: Final = 12
+PARTITIONS: Final = 1 << PARTITION_BITS
+"""As many partitions as a log can have."""
 
 NO_REGISTRATION: Final = bytes(16)
 # A sender may give the nil UUID as a registration; the column has that for "none".

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import faust
+from faust.tables.manager import TableManager
 
 from lrs.stream import kafka
 from lrs.stream.assignment import Assignment
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from lrs.log.port import Log
     from lrs.store.lease import Lease, Leases
     from lrs.stream.stage import Stage
+
+
+class NoTables(TableManager):
+    """Faust would wait a second for tables that somebody may still declare."""
+
+    async def on_start(self) -> None:
+        """Go on at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class StageApp(faust.App):
@@ -54,6 +64,7 @@ class StageApp(faust.App):
         """End the app's run with this error; the first one counts."""
         if not self.failure.done():
             self.failure.set_exception(error)
+            self.failure.exception()  # seen: asyncio need not complain if nobody runs the app any more
 
     def _new_transport(self) -> Any:
         if self.conf.broker_consumer[0].scheme == "kafka":
@@ -76,7 +87,8 @@ def stage_app(
     """The Faust app of a stage; to be called in the running event loop.
 
     `broker`: `pglog://`, whatever the log of the port is kept in, or `kafka://host:port`, where the
-    records come from Kafka itself. `options` are Faust's settings.
+    records come from Kafka itself. `options` are Faust's settings. The pool behind `leases` and `stage`
+    needs a connection for each partition, and two more, so that no partition waits for another's.
     """
     app = StageApp(
         stage,
@@ -95,6 +107,7 @@ def stage_app(
         stream_buffer_maxsize=1024,
         stream_wait_empty=False,
         web_enabled=False,
+        TableManager=NoTables,
         autodiscover=False,
         **(kafka.OPTIONS if broker.startswith("kafka://") else {}),
         **options,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 QUEUED_BATCHES = 2
 """A partition is read ahead until so many full batches are queued."""
 
-QUEUED_BYTES = 32 << 20
+QUEUED_BYTES = 16 << 20
 """A partition is read ahead until so many bytes are queued."""
 
 GRACE = 2.0
@@ -124,9 +124,11 @@ class OwnedPartition:
     async def close(self, grace: float) -> None:
         """Take no more; give the batch under way `grace` seconds to commit, then cancel it."""
         self._closing = True
-        if self._processing:
-            await asyncio.wait({self._task}, timeout=grace)
-        self._task.cancel()
+        try:
+            if self._processing:
+                await asyncio.wait({self._task}, timeout=grace)
+        finally:
+            self._task.cancel()
         await asyncio.wait({self._task})
 
 

@@ -21,7 +21,7 @@ from asyncpg.pgproto.pgproto import UUID
 from lrs.log import frame as frames
 from lrs.log.port import STATEMENTS
 from lrs.store import lease
-from lrs.store.batch import Batch, gather
+from lrs.store.batch import Batch, check, gather
 from lrs.store.sql import queries
 from lrs.store.statement import StatementStore
 from lrs.stream.poison import DATA_ERRORS, find_poison
@@ -69,9 +69,14 @@ class Persist:
             if not record.value:
                 continue
             try:
-                readable.append((record, frames.decode(record.value)))
+                frame = frames.decode(record.value)
+                check(frame)
             except ValueError as error:
                 damaged.append((record, str(error)))
+            else:
+                readable.append((record, frame))
+        # A dictionary that the store lacks ends the worker: what it compressed could never be read.
+        await self._statements.dictionaries.load(self._pool, {frame.dictionary for _, frame in readable})
         batch = await gather(partition, readable, self._names)
         poison: dict[int, str] = {}
         try:

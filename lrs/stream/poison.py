@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import numpy as np
 
+from lrs.scoring import OverflowedError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DATA_ERRORS: Final = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError, OverflowError)
+DATA_ERRORS: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    ValueError,
+    OverflowError,
+    OverflowedError,
+)
 """What may be the data's own fault. Everything else is the store's, the network's or the machine's."""
 
 

@@ -8,6 +8,7 @@ it takes a new epoch of each assigned partition and seeks to the offset that the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from faust.types import TP, ConsumerMessage
@@ -15,11 +16,15 @@ from faust.types import TP, ConsumerMessage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from faust.transport.consumer import Consumer as _Driver
+
     from lrs.log.port import Record
     from lrs.stream.app import StageApp
+else:
+    _Driver = object
 
-BUFFERED_TIMEOUT = 0.1
-"""Seconds after which a fetch is begun anew while partitions are full, so that they are read again."""
+FETCH_ANEW = 0.1
+"""Seconds after which a fetch is begun anew while partitions are full, or there is none to read."""
 
 
 class RecordMessage(ConsumerMessage):
@@ -28,11 +33,8 @@ class RecordMessage(ConsumerMessage):
     __slots__ = ("record",)
 
 
-class ResumingConsumer:
-    """Mixin over a driver's Consumer.
-
-    The driver says what record a message is (`_to_record`) and which numbers stand in its assignment.
-    """
+class ResumingConsumer(_Driver):
+    """Mixin over a driver's Consumer, which says what record a message is (`_to_record`)."""
 
     app: StageApp
 
@@ -66,40 +68,39 @@ class ResumingConsumer:
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Own what is assigned, and go on where the store says."""
         try:
-            leases = await self.app.take({tp.partition for tp in self.assignment()})  # type: ignore[attr-defined]
+            leases = await self.app.take({tp.partition for tp in self.assignment()})
         except Exception as error:
             self.app.fail(error)
             raise
         offsets = {TP(self.app.stage.topic, lease.partition): lease.next_offset for lease in leases}
-        await self.seek_wait(offsets)  # type: ignore[attr-defined]
+        await self.seek_wait(offsets)
         return offsets
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give everything up: what stays with this worker is assigned to it again."""
-        await super().on_partitions_revoked(revoked)  # type: ignore[misc]
+        await super().on_partitions_revoked(revoked)
         await self.app.assignment.close()
 
     def full(self, partition: int) -> None:
         """Read no more of the partition; what was fetched of it is still delivered."""
-        self.on_buffer_full(TP(self.app.stage.topic, partition))  # type: ignore[attr-defined]
+        self.on_buffer_full(TP(self.app.stage.topic, partition))
 
     def room(self, partition: int) -> None:
         """Read on."""
-        self.on_buffer_drop(TP(self.app.stage.topic, partition))  # type: ignore[attr-defined]
+        self.on_buffer_drop(TP(self.app.stage.topic, partition))
         self._room.set()
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
-        active = self._get_active_partitions()  # type: ignore[attr-defined]
-        if self.flow_active and not active and self._buffered_partitions:  # type: ignore[attr-defined]
-            # Everything is full. Faust would sleep for a second.
+        active = self._get_active_partitions()
+        if self.flow_active and not active:
+            # Everything is full, or nothing is assigned yet. Faust would sleep for a second.
             self._room.clear()
-            with_room = asyncio.ensure_future(self._room.wait())
-            await asyncio.wait({with_room}, timeout=BUFFERED_TIMEOUT)
-            with_room.cancel()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._room.wait(), FETCH_ANEW)
             return {}, active
-        if self._buffered_partitions:  # type: ignore[attr-defined]
-            timeout = BUFFERED_TIMEOUT
-        records, active = await super()._wait_next_records(timeout)  # type: ignore[misc]
+        if self._buffered_partitions:
+            timeout = FETCH_ANEW
+        records, active = await super()._wait_next_records(timeout)
         # What arrives while the flow is stopped is read again after the seek that ends the rebalance;
         # Faust would seek here, in the middle of it, too.
-        return (records if self.flow_active else None), active  # type: ignore[attr-defined]
+        return (records if self.flow_active else None), active

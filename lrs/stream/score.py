@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import asyncpg
 import numpy as np
 
 from lrs.log.port import EVIDENCE
-from lrs.scoring.batch import read_batch
 from lrs.scoring.event import Events, Pairs
 from lrs.scoring.fact import uuid_of
-from lrs.scoring.score import score
 from lrs.store import lease, term
-from lrs.store.catalogue import InForce, load_catalogue
+from lrs.store.catalogue import Catalogues, number_in_force
 from lrs.store.derived import Derived
 from lrs.store.evidence import joined, of_rows, unpack
 from lrs.store.sql import queries
@@ -34,6 +33,24 @@ if TYPE_CHECKING:
     from lrs.log.port import Record
     from lrs.store.connection import Connection
     from lrs.store.name import Names
+
+
+class _OtherCatalogue(Exception):
+    """Another catalogue came into force; nothing was written."""
+
+    def __init__(self, tenant: int) -> None:
+        super().__init__(tenant)
+        self.tenant = tenant
+
+
+@dataclass(frozen=True, slots=True)
+class _Events:
+    """The events of some records; event i is number `places[i]` in the record at `offsets[i]`."""
+
+    events: Events
+    pairs: Pairs
+    offsets: NDArray[np.int64]
+    places: NDArray[np.int64]
 
 
 class Score:
@@ -53,100 +70,108 @@ class Score:
     ) -> None:
         """`scored` is told when a batch is committed: when its statements were stored (µs since
         1970), and what became of them, by reason."""
-        self._pool, self._names = pool, names
+        self._pool = pool
         self.max_records, self.max_statements = max_records, max_statements
         self._scored = scored
-        self._in_force: dict[int, InForce] = {}
+        self._catalogues = Catalogues(pool, names)
 
     async def process(self, partition: int, epoch: int, records: Sequence[Record]) -> None:
         """Score the records; see `lrs.stream.stage.Stage.process`."""
-        events, pairs, offsets = _gather(records)
+        batch = _gather(records)
+        while True:
+            try:
+                counts = await self._process(partition, epoch, records, batch)
+                break
+            except _OtherCatalogue as other:
+                await self._catalogues.load(other.tenant)
+        self._scored((batch.events["pos"] >> term.PARTITION_BITS) + term.EPOCH, counts)
+
+    async def _process(
+        self, partition: int, epoch: int, records: Sequence[Record], batch: _Events
+    ) -> Counter[str]:
         try:
-            counts = await self._commit(partition, epoch, records, events, pairs)
+            return await self._commit(partition, epoch, records, batch, {})
         except DATA_ERRORS:
-            # The rows of one learner stand or fall together: what they change is one set.
-            learners = np.unique(events[["tenant", "agent"]])
+            poison = await self._poison(batch)
+            return await self._commit(partition, epoch, records, batch, poison)
 
-            def rows_of(some: NDArray[np.int64]) -> NDArray[np.int64]:
-                return np.flatnonzero(np.isin(events[["tenant", "agent"]], learners[some]))
+    async def _poison(self, batch: _Events) -> dict[int, str]:
+        """Rows of the learners whose events fail alone: what a learner's events change is one set."""
+        learners, learner_of = np.unique(batch.events[["tenant", "agent"]], return_inverse=True)
 
-            async def attempt(some: NDArray[np.int64]) -> None:
-                async with self._pool.acquire() as connection:
-                    transaction = connection.transaction()
-                    await transaction.start()
-                    try:
-                        await self._score(connection, *of_rows(events, pairs, rows_of(some)))
-                    finally:
-                        await transaction.rollback()
+        async def attempt(some: NDArray[np.int64]) -> None:
+            async with self._pool.acquire() as connection:
+                transaction = connection.transaction()
+                await transaction.start()
+                try:
+                    rows = np.flatnonzero(np.isin(learner_of, some))
+                    await self._score(connection, *of_rows(batch.events, batch.pairs, rows))
+                finally:
+                    await transaction.rollback()
 
-            poison = await find_poison(np.arange(len(learners)), attempt)
-            reasons = {
-                int(row): reason for learner, reason in poison.items() for row in rows_of(np.array([learner]))
-            }
-            good = np.setdiff1d(np.arange(len(events)), np.fromiter(reasons, np.int64, len(reasons)))
-            buried = [(int(offsets[row]), events[row], row, reason) for row, reason in reasons.items()]
-            counts = await self._commit(partition, epoch, records, *of_rows(events, pairs, good), buried)
-        self._scored((events["pos"] >> term.PARTITION_BITS) + term.EPOCH, counts)
+        poison = await find_poison(np.arange(len(learners)), attempt)
+        return {
+            row: reason
+            for learner, reason in poison.items()
+            for row in np.flatnonzero(learner_of == learner).tolist()
+        }
 
     async def _commit(
         self,
         partition: int,
         epoch: int,
         records: Sequence[Record],
-        events: Events,
-        pairs: Pairs,
-        buried: Sequence[tuple[int, np.void, int, str]] = (),
+        batch: _Events,
+        poison: Mapping[int, str],
     ) -> Counter[str]:
         first, last = records[0], records[-1]
+        good = np.setdiff1d(np.arange(len(batch.events)), np.array(list(poison), np.int64))
         async with self._pool.acquire() as connection, connection.transaction():
             await lease.advance(
                 connection, self.name, partition, epoch, first.offset, last.offset + 1, last.end
             )
-            for offset, event, place, reason in buried:
+            for row, reason in poison.items():
+                event = batch.events[row]
                 await connection.execute(
                     queries("statement")["add_dead_letter"],
                     int(event["tenant"]),
                     self.name,
                     partition,
-                    offset,
-                    place,
+                    int(batch.offsets[row]),
+                    int(batch.places[row]),
                     uuid_of(int(event["id_hi"]), int(event["id_lo"])),
                     "poison",
                     reason,
                     None,
                 )
-            return await self._score(connection, events, pairs)
+            return await self._score(connection, *of_rows(batch.events, batch.pairs, good))
 
     async def _score(self, connection: Connection, events: Events, pairs: Pairs) -> Counter[str]:
         counts: Counter[str] = Counter()
         for tenant in np.unique(events["tenant"]).tolist():
-            in_force = await self._catalogue(tenant)
-            if in_force is None:
-                counts["no_catalogue"] += int((events["tenant"] == tenant).sum())
+            # Asked behind the fence: a catalogue comes into force under the locks of these rows.
+            number = await number_in_force(connection, tenant)
+            catalogue = self._catalogues.loaded(tenant)
+            if number != (None if catalogue is None else catalogue.number):
+                raise _OtherCatalogue(tenant)
+            mine = np.flatnonzero(events["tenant"] == tenant)
+            if catalogue is None:
+                counts["no_catalogue"] += len(mine)
                 continue
-            mine = of_rows(events, pairs, np.flatnonzero(events["tenant"] == tenant))
-            batch = read_batch(*mine, in_force.tables, in_force.mapping)
-            derived = Derived(tenant, in_force.number)
-            output = score(batch, *await derived.touched(connection, batch), in_force.tables)
-            await derived.apply(connection, output)
+            derived = Derived(tenant, catalogue.number)
+            output = await derived.take(connection, *of_rows(events, pairs, mine), catalogue)
             counts.update(output.counts)
         return counts
 
-    async def _catalogue(self, tenant: int) -> InForce | None:
-        if tenant not in self._in_force:
-            found = await load_catalogue(self._pool, self._names, tenant)
-            if found is None:
-                return None
-            self._in_force[tenant] = found
-        return self._in_force[tenant]
 
-
-def _gather(records: Sequence[Record]) -> tuple[Events, Pairs, NDArray[np.int64]]:
-    """The events of all records, and the offset that each came from."""
+def _gather(records: Sequence[Record]) -> _Events:
+    """The events of all records."""
     parts = [(record.offset, unpack(record.value)) for record in records if record.value]
     events, pairs = joined([part for _, part in parts])
-    offsets = np.repeat(
-        np.array([offset for offset, _ in parts], np.int64),
-        np.array([len(part[0]) for _, part in parts], np.int64),
+    sizes = np.array([len(part[0]) for _, part in parts], np.int64)
+    return _Events(
+        events,
+        pairs,
+        np.repeat(np.array([offset for offset, _ in parts], np.int64), sizes),
+        np.concatenate([np.arange(size) for size in sizes]) if parts else np.empty(0, np.int64),
     )
-    return events, pairs, offsets

@@ -53,7 +53,8 @@ class Consumer(ResumingConsumer, BaseConsumer):
         beaten = monotonic()
         while not self.should_stop:
             try:
-                wanted = await leases.balance({tp.partition for tp in self._assigned})
+                async with asyncio.timeout(leases.expiry):
+                    wanted = await leases.balance({tp.partition for tp in self._assigned})
                 beaten = monotonic()
                 if self.app.consumer_generation_id == 0 or (
                     wanted != {tp.partition for tp in self._assigned} and not self.app.rebalancing
@@ -63,7 +64,8 @@ class Consumer(ResumingConsumer, BaseConsumer):
                 self.app.fail(error)
                 return
             except Exception as error:
-                if monotonic() - beaten > leases.expiry:
+                self.log.warning("heartbeat of stage %s failed: %r", leases.stage, error)
+                if monotonic() - beaten >= leases.expiry:
                     self.app.fail(error)
                     return
             await asyncio.sleep(BEAT)

@@ -19,8 +19,8 @@ TICK = 1.0
 TRIM = 10.0
 """Seconds between two turns of the log's ring."""
 
-STOPPING = 1.5
-"""Seconds that Faust has to stop by itself, after the batches are done and the leases given back."""
+STOPPING = 2.0
+"""Seconds that Faust has to stop by itself while the batches under way are done."""
 
 
 async def run(apps: Sequence[StageApp], stop: asyncio.Event) -> None:
@@ -63,13 +63,12 @@ async def _run(app: StageApp) -> None:
 
 
 async def _stop(app: StageApp) -> None:
-    """Drain the batches under way, give the leases back, then stop Faust."""
-    await app.assignment.close()
-    # The leases expire by themselves if the store is away, too.
-    with contextlib.suppress(Exception):
+    """Stop Faust while the batches under way are done, then give the leases back."""
+    await asyncio.gather(
+        app.assignment.close(), asyncio.wait_for(app.stop(), STOPPING), return_exceptions=True
+    )
+    with contextlib.suppress(Exception):  # they expire by themselves if the store is away
         await asyncio.wait_for(app.leases.leave(), STOPPING)
-    with contextlib.suppress(Exception):
-        await asyncio.wait_for(app.stop(), STOPPING)
 
 
 async def _keep_house(app: StageApp) -> None:

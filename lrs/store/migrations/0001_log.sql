@@ -99,19 +99,25 @@ declare
     made int;
 begin
     insert into log_segment (topic) values (of_topic) returning slot into made;
-    execute format('create table log_record_%s (like log_record including all)', made);
+    -- Its rows are never changed, and soon truncated: nothing to vacuum.
+    execute format('create table log_record_%s (like log_record including all)'
+        ' with (autovacuum_enabled = false, toast.autovacuum_enabled = false)', made);
     execute format('alter table log_record attach partition log_record_%s for values in (%s)', made, made);
     return made;
 end $$;
 
--- Opens a free slot, or a new one, as the topic's current segment and returns it. The heads are
--- locked, in order: when they are released, nobody writes to the segment before.
-create function log_rotate(of_topic text) returns int
+-- Closes the topic's current segment, unless it is another one by now, and opens a free slot, or a
+-- new one, instead. The heads are locked, in order: when they are released, nobody writes to the
+-- segment before.
+create function log_rotate(of_topic text, closing int) returns void
 language plpgsql as $$
 declare
     fresh int;
 begin
     perform from log_head where topic = of_topic order by partition for update;
+    if not exists (select from log_head where topic = of_topic and slot = closing) then
+        return;
+    end if;
     select slot into fresh from log_segment
         where topic = of_topic and ordinal is null order by slot limit 1 for update;
     if fresh is null then
@@ -123,7 +129,6 @@ begin
         opened = clock_timestamp()
         where slot = fresh;
     update log_head set slot = fresh where topic = of_topic;
-    return fresh;
 end $$;
 
 -- Makes the topic with its partitions and ring, if it is not there, and returns its number of
@@ -135,11 +140,11 @@ begin
     if not exists (select from log_topic where topic = new_topic) then
         insert into log_topic (topic, partitions) values (new_topic, new_partitions);
         insert into log_head (topic, partition, slot)
-            select new_topic, partition, -1 from generate_series(0, new_partitions - 1) partition;
+            select new_topic, partition, 0 from generate_series(0, new_partitions - 1) partition;
         for slot in 1 .. slots loop
             perform log_add_slot(new_topic);
         end loop;
-        perform log_rotate(new_topic);
+        perform log_rotate(new_topic, 0);
     end if;
     return (select partitions from log_topic where topic = new_topic);
 end $$;

@@ -23,7 +23,7 @@ create table agent (
     ifi text not null,
     primary key (tenant, key)
 );
-create unique index agent_number on agent (tenant, agent) include (ifi);
+create unique index agent_number on agent (tenant, agent);
 
 create table activity (
     tenant int not null,
@@ -113,7 +113,8 @@ create table posting (
 create table statement_rest partition of statement default;
 create table posting_rest partition of posting default;
 
--- Make the partitions of every month from one before `since` to two after it.
+-- Make the partitions of every month from one before `since` to two after it. A month of which there
+-- are statements in the rest already stays there.
 create function ensure_statement_partitions(since timestamptz) returns void language plpgsql as $$
 declare
     month timestamp;
@@ -131,8 +132,11 @@ begin
         high := (extract(epoch from month + interval '1 month' - timestamp '2020-01-01')::bigint * 1000000) << 12;
         foreach parent in array array['statement', 'posting'] loop
             if to_regclass(format('%s_%s', parent, to_char(month, 'YYYYMM'))) is null then
-                execute format('create table %I partition of %I for values from (%s) to (%s)',
-                    parent || '_' || to_char(month, 'YYYYMM'), parent, low, high);
+                begin
+                    execute format('create table %I partition of %I for values from (%s) to (%s)',
+                        parent || '_' || to_char(month, 'YYYYMM'), parent, low, high);
+                exception when check_violation then null;
+                end;
             end if;
         end loop;
     end loop;
@@ -187,6 +191,7 @@ create table catalogue (
     digest text not null,
     content text not null,
     in_force boolean not null default false,
+    filled bigint,      -- while what is derived is made: learners below are done; null: all are
     loaded timestamptz not null default now(),
     primary key (tenant, catalogue)
 );

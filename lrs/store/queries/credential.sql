@@ -1,5 +1,6 @@
 -- name: find
-select c.tenant, c.key, c.secret, c.salt, c.authority, c.voiding, c.scopes
+select c.tenant, c.key, c.secret, c.salt, c.authority, c.voiding, c.scopes,
+    extract(epoch from c.expires - now())::float8 as lasts
 from credential c
 where c.key = $1 and c.revoked is null and (c.expires is null or c.expires > now())
 

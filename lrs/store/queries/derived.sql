@@ -42,10 +42,22 @@ where tenant = $1 and catalogue = $2 and agent = $3 order by competency, level, 
 -- name: catalogue_in_force
 select catalogue, digest, content from catalogue where tenant = $1 and in_force
 
+-- name: number_in_force
+select catalogue from catalogue where tenant = $1 and in_force
+
 -- name: add_catalogue
-insert into catalogue (tenant, catalogue, digest, content, in_force)
-select $1, coalesce(max(catalogue), 0) + 1, $2, $3, $4 from catalogue where tenant = $1
+insert into catalogue (tenant, catalogue, digest, content, in_force, filled)
+select $1, coalesce(max(catalogue), 0) + 1, $2, $3, $4, $5::bigint from catalogue where tenant = $1
 returning catalogue
 
 -- name: activities_named
 select activity, iri from activity where tenant = $1 and activity = any ($2::bigint[])
+
+-- name: delete_evidence
+delete from evidence where tenant = $1 and catalogue = $2 and agent >= $3 and agent < $4
+
+-- name: delete_courses
+delete from course_progress where tenant = $1 and catalogue = $2 and agent >= $3 and agent < $4
+
+-- name: delete_competencies
+delete from competency where tenant = $1 and catalogue = $2 and agent >= $3 and agent < $4

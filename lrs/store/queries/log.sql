@@ -72,7 +72,7 @@ order by head.partition
 
 -- name: current_segment
 -- Whether the current segment holds anything, its bytes, and its age in seconds.
-select exists (
+select slot, exists (
         select from log_head head
         where head.topic = $1 and head.next_offset > segment.firsts[head.partition + 1]
     ) as used,
@@ -84,12 +84,12 @@ order by ordinal desc
 limit 1
 
 -- name: rotate
-select log_rotate($1)
+select log_rotate($1, $2)
 
 -- name: forgettable_segments
 -- Closed segments, oldest first, that lie wholly before the given offsets (by partition from 0) and
 -- were closed so many seconds ago; only an unbroken run from the oldest on.
-select slot
+select slot, ordinal
 from (
     select slot, ordinal,
         bool_and(
@@ -109,4 +109,6 @@ where forgettable
 order by ordinal
 
 -- name: free_segment
-update log_segment set ordinal = null, firsts = null, opened = null where slot = $1
+-- Unless somebody freed it already, and it may hold another segment by now.
+update log_segment set ordinal = null, firsts = null, opened = null where slot = $1 and ordinal = $2
+returning slot

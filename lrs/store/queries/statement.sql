@@ -47,15 +47,25 @@ join statement s on s.tenant = k.tenant and s.pos = k.pos
 join authority a on a.tenant = s.tenant and a.authority = s.authority
 where k.tenant = $1 and k.id = $2
 
--- name: referrers
-select pos from statement_ref where tenant = $1 and target = $2
-
--- name: id_at
-select id from statement where tenant = $1 and pos = $2
-
--- name: add_postings
+-- name: inherit
+-- Gives terms of a statement and of those that it refers to in turn to what refers to it: to the
+-- statements at $2 and, in turn, to those that refer to them. A term of distance n is that of the
+-- n-th statement on the way; nobody inherits from farther away than $5.
+with recursive heir (pos, distance) as (
+    select pos, 1 from unnest($2::bigint[]) as first (pos)
+    union
+    select r.pos, h.distance + 1
+    from heir h
+    join statement s on s.tenant = $1 and s.pos = h.pos
+    join statement_ref r on r.tenant = $1 and r.target = s.id
+    where h.distance < $5
+)
 insert into posting (tenant, term, pos)
-select $1, term, $2 from unnest($3::bigint[]) as inherited (term)
+select distinct $1::int, inherited.term, heir.pos
+from (select pos, min(distance) as distance from heir group by pos) heir
+join unnest($3::bigint[], $4::int[]) as inherited (term, distance)
+    on heir.distance + inherited.distance - 1 <= $5
+order by 1, 2, 3
 on conflict do nothing
 
 -- name: add_dead_letter

@@ -105,22 +105,22 @@ def is_uri(buf, a, b):  # type: ignore[no-untyped-def]
 
 @kernel("boolean(uint8[::1], int64, int64)")
 def is_mailto(buf, a, b):  # type: ignore[no-untyped-def]
-    """``mailto:``, a local part, "@" and a domain without what would end an address."""
+    """``mailto:`` and one address (RFC 6068), whose local part and domain are not looked into."""
     if b - a < 10 or not is_iri(buf, a, b):
         return False
     for i, c in enumerate(b"mailto:"):
         if buf[a + i] != c:
             return False
-    at = b - 1
-    while at > a + 6 and buf[at] != 64:  # "@"
-        at -= 1
-    if at <= a + 7 or at == b - 1:
-        return False
-    for i in range(at + 1, b):
+    at = 0
+    for i in range(a + 7, b):
         c = buf[i]
-        if c == 47 or c == 63 or c == 35 or c == 44 or c == 59:  # "/", "?", "#", ",", ";"
+        if c == 64:  # "@"
+            if at:
+                return False
+            at = i
+        elif c == 63 or c == 35 or c == 44 or c == 59 or (at and c == 47):  # "?", "#", ",", ";", "/"
             return False
-    return True
+    return a + 7 < at < b - 1
 
 
 @kernel("boolean(uint8[::1], int64, int64)")

@@ -33,7 +33,7 @@ NULL, FALSE, TRUE, NUMBER, STRING, ARRAY, OBJECT, KEY = range(8)
 DEPTH = 64
 """So deep may arrays and objects be nested, the body's own array included."""
 
-FULL = -1
+FULL = -1 - len(Rule)
 """Answered when the tape is too short; the others are rules, negative."""
 
 NODES, FREE, LENGTH, FAULT, LEVEL, OPENED, FIRST_KEY = 0, 1, 2, 3, 4, 8, 8 + DEPTH

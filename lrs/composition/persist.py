@@ -1,0 +1,41 @@
+"""The persist stage, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from lrs.log.port import EVIDENCE
+from lrs.store.dictionary import Dictionaries
+from lrs.store.evidence import EvidenceWriter
+from lrs.store.name import Names
+from lrs.store.statement import StatementStore
+from lrs.stream.persist import Persist
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from lrs.log.postgres import PostgresLog
+    from lrs.metrics.stage import StageMetrics
+    from lrs.settings import Settings
+
+
+async def persist(
+    pool: asyncpg.Pool,
+    upkeep: asyncpg.Pool,
+    logs: Mapping[str, PostgresLog],
+    metrics: StageMetrics,
+    settings: Settings,
+) -> Persist:
+    """The stage that stores what the statement log holds."""
+    names, dictionaries = Names(upkeep), Dictionaries()
+    await dictionaries.load_newest(upkeep)
+    return Persist(
+        pool,
+        names,
+        StatementStore(names, dictionaries),
+        EvidenceWriter(logs[EVIDENCE], names, dictionaries),
+        max_records=settings.batch_records,
+        max_statements=settings.batch_statements,
+        stored=lambda received: metrics.through(Persist.name, received),
+    )

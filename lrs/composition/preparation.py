@@ -1,0 +1,71 @@
+"""What a store needs before the first process starts."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import asyncpg
+import structlog
+
+from lrs import durability
+from lrs.composition.store import connected, open_logs, store_url
+from lrs.settings import Settings
+from lrs.store.credential import ROOT_TENANT, Credentials
+from lrs.store.migration import Migration, migrate
+from lrs.store.name import Names
+
+log = structlog.get_logger("lrs.composition")
+
+DEMONSTRATION = "demonstration"
+"""Key of the credential that the demonstration uses."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A key and its secret, which is known only when it is made."""
+
+    key: str
+    secret: str
+
+
+async def migrate_store(settings: Settings) -> list[Migration]:
+    """Refuse a store that may lose what it acknowledged, then apply what it lacks."""
+    connection = await asyncpg.connect(store_url(settings))
+    try:
+        await durability.require(connection)
+        return await migrate(connection)
+    finally:
+        await connection.close()
+
+
+async def prepare(settings: Settings) -> Login | None:
+    """Everything a store needs before the first process starts; the root credential if one was made."""
+    for migration in await migrate_store(settings):
+        log.info("migrated", number=migration.number, name=migration.name)
+    async with connected(settings, 2, "preparation") as pool:
+        await open_logs(pool, settings)
+        await ensure_partitions(pool)
+        credentials = Credentials(pool, Names(pool))
+        if settings.admin_key:
+            await credentials.ensure(ROOT_TENANT, settings.admin_key, settings.admin_secret)
+        elif not await credentials.any(ROOT_TENANT):
+            return await _issue(credentials, "root")
+    return None
+
+
+async def ensure_partitions(pool: asyncpg.Pool) -> None:
+    """Make the tables for this month's statements and the next ones'."""
+    await pool.execute("select ensure_statement_partitions(now())")
+
+
+async def issue_demonstration(settings: Settings) -> Login:
+    """A credential for the demonstration, with a new secret each time."""
+    async with connected(settings, 2, "preparation") as pool:
+        return await _issue(Credentials(pool, Names(pool)), DEMONSTRATION)
+
+
+async def _issue(credentials: Credentials, key: str) -> Login:
+    login = Login(key, secrets.token_urlsafe(24))
+    await credentials.ensure(ROOT_TENANT, login.key, login.secret)
+    return login

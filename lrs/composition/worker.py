@@ -1,0 +1,118 @@
+"""A worker, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import asyncpg
+import structlog
+
+from lrs.composition.store import AWAY, WATCH, connected, open_logs
+from lrs.lag import lags
+from lrs.log.port import Log
+from lrs.metrics.pool import PoolMetrics
+from lrs.metrics.stage import StageMetrics
+from lrs.store.lease import Leases
+from lrs.stream.app import StageApp, stage_app
+from lrs.stream.worker import run as run_worker
+
+if TYPE_CHECKING:
+    from lrs.log.postgres import PostgresLog
+    from lrs.process import Process
+    from lrs.settings import Settings
+    from lrs.stream.stage import Stage
+
+log = structlog.get_logger("lrs.composition")
+
+UPKEEP = 3
+"""Connections of a worker besides those of its output transactions."""
+
+
+class Watched(StageMetrics):
+    """The observer of a worker's stages: metrics, and readiness once a stage has its partitions."""
+
+    def __init__(self, process: Process, stages: Sequence[str]) -> None:
+        super().__init__(process.registry, stages, process.settings.partitions)
+        self._readiness = process.readiness
+
+    def assigned(self, stage: str, partitions: Sequence[int]) -> None:
+        super().assigned(stage, partitions)
+        self._readiness.set(stage)
+        log.info("partitions assigned", stage=stage, partitions=list(partitions))
+
+
+def checks(stages: Sequence[str]) -> tuple[str, ...]:
+    """What must be in order before a worker is ready."""
+    return "store", *stages
+
+
+async def worker(process: Process, stages: Sequence[str]) -> None:
+    """The body of a worker process: its stages until the process is to stop, or must."""
+    settings = process.settings
+    # Output transactions may take every connection of their own pool, and ask for names while they are
+    # open; heartbeats, reads of the log and names never wait for them.
+    async with (
+        connected(settings, settings.worker_connections, process.name) as pool,
+        connected(settings, UPKEEP, f"{process.name} upkeep") as upkeep,
+    ):
+        PoolMetrics(
+            process.registry, lambda: (pool.get_size(), pool.get_idle_size()), settings.worker_connections
+        )
+        logs = await open_logs(upkeep, settings)
+        observer = Watched(process, stages)
+        name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        apps: list[StageApp] = []
+        for stage_name in stages:
+            stage = await _stage(stage_name, pool, upkeep, logs, observer, settings)
+            leases = Leases(upkeep, stage.name, name, expiry=settings.lease)
+            apps.append(stage_app(stage, logs[stage.topic], leases, observer=observer))
+        watching = asyncio.create_task(_watch(process, upkeep, logs, observer, stages))
+        try:
+            await run_worker(apps, process.stopping)
+        finally:
+            watching.cancel()
+
+
+async def _stage(
+    name: str,
+    pool: asyncpg.Pool,
+    upkeep: asyncpg.Pool,
+    logs: Mapping[str, PostgresLog],
+    observer: Watched,
+    settings: Settings,
+) -> Stage:
+    # Imported when it is needed: one stage's kernels are of no use to a worker of the other.
+    if name == "persist":
+        from lrs.composition.persist import persist
+
+        return await persist(pool, upkeep, logs, observer, settings)
+    if name == "score":
+        from lrs.composition.score import score
+
+        return await score(pool, upkeep, observer, settings)
+    raise ValueError(f"there is no stage {name!r}")
+
+
+async def _watch(
+    process: Process,
+    pool: asyncpg.Pool,
+    logs: Mapping[str, Log],
+    observer: Watched,
+    stages: Sequence[str],
+) -> None:
+    """Report the lag of the worker's stages, and whether the store answers."""
+    process.readiness.expire("store", 5 * WATCH)
+    while True:
+        try:
+            for lag in await lags(pool, logs):
+                if lag.stage in stages:
+                    observer.lag(lag.stage, lag.partition, lag.records, lag.seconds)
+            process.readiness.set("store")
+        except AWAY as error:
+            process.readiness.set("store", f"does not answer: {error}")
+        await asyncio.sleep(WATCH)
