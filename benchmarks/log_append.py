@@ -110,11 +110,11 @@ async def benchmark(url: str, postmaster: int | None, statements: int, known: in
             await connection.execute("checkpoint")
         log = await PostgresLog.open(pool, STATEMENTS, PARTITIONS)
 
-        started, commits = time.perf_counter(), 0
-        while time.perf_counter() - started < 1.0:
+        async def commit(_: int) -> int:
             await pool.execute("insert into flush values (1)")
-            commits += 1
-        print(f"{'commits of one row':58} {commits:9,.0f}/s")
+            return 1
+
+        await measure("commits of one row, one after the other", 1000, 1, postmaster, commit)
 
         async def copy(_: int) -> int:
             ids = [uuid.UUID(bytes=os.urandom(16)) for _ in range(1000)]
@@ -129,6 +129,8 @@ async def benchmark(url: str, postmaster: int | None, statements: int, known: in
             "COPY of 1,000 ids without an index, and the record", statements, 1, postmaster, copy
         )
         for count, per_request, claiming, writers in (
+            (1, 1, True, 1),
+            (1, 1, True, 4),
             (50, 50, False, 1),
             (50, 50, True, 1),
             (50, 50, True, 4),
@@ -152,7 +154,7 @@ async def benchmark(url: str, postmaster: int | None, statements: int, known: in
 
             what = f"claiming, requests of {per_request}" if claiming else "claiming nothing"
             name = f"append of {count}, {what}, {writers} writer{'s' * (writers > 1)}"
-            rate = await measure(name, statements, writers, postmaster, append)
+            rate = await measure(name, min(statements, 3000 * count), writers, postmaster, append)
             print(f"{'':58} {rate / yardstick:9.2f} of COPY")
 
         repeated = claims(1000, 50)
@@ -167,6 +169,7 @@ async def benchmark(url: str, postmaster: int | None, statements: int, known: in
             "select (select sum(pg_total_relation_size(relid)) from pg_partition_tree('known_id')) as ids,"
             " (select count(*) from known_id) as known"
         )
+        assert sizes is not None
         print(f"{sizes['ids'] / sizes['known']:.0f} bytes an id")
 
 

@@ -53,7 +53,7 @@ def _read_modify_write(lines: npt.NDArray[np.int64], places: npt.NDArray[np.int6
 
 def random_rmw_rate(rng: np.random.Generator) -> float:
     """Random read-modify-writes of one 64-byte line each, per second on one core."""
-    lines = np.zeros(1 << 25, np.int64)
+    lines = np.ones(1 << 25, np.int64)
     places = rng.integers(0, len(lines) // 8, 4_000_000)
     _read_modify_write(lines, places[:10])
     started = thread_time()

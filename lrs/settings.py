@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
     """Partitions of the statement log and of the evidence log; fixed when the database is made."""
 
-    log_retention: Seconds = 3600.0
+    log_retention: Seconds = 600.0
     """How long a record stays in the log after every stage has passed it."""
 
     http_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"

@@ -54,7 +54,8 @@ class Arrivals:
         """Statements due in each second of the window."""
         second = (self.words >> np.uint64(32)) // np.uint64(TICKS_PER_S)
         size = ((self.words >> np.uint64(24)) & np.uint64(255)).astype(np.float64)
-        return np.bincount(second.astype(np.int64), weights=size, minlength=int(np.ceil(self.seconds)))
+        total = np.bincount(second.astype(np.int64), weights=size, minlength=int(np.ceil(self.seconds)))
+        return total.astype(np.float64)
 
     def window(self, begin: float, seconds: float) -> Arrivals:
         """The part from `begin` on, its times counted from there."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from simulator.compiled import F64, I64, kernel
 from simulator.parameters import seconds_of
+from simulator.rng import sigma
 from simulator.scenario import Scenario
 
 DAY_MS = 86_400_000
@@ -34,7 +35,7 @@ class Behaviour(NamedTuple):
     hot_course_share: float
     module_more: float
     module_ms: float
-    module_cv: float
+    module_sigma: float
     video: float
     heartbeat_ms: float
     interaction_ms: float
@@ -92,11 +93,13 @@ def time_of_day(clock: F64, u: float) -> float:
     """The moment of the day, in ms, before which the share u of the day's starts has happened."""
     place = u * CLOCK_STEPS
     step = int(place)
-    return clock[step] + (place - step) * (clock[step + 1] - clock[step])
+    return float(clock[step] + (place - step) * (clock[step + 1] - clock[step]))
 
 
-def inverse_clock(hourly: list[float]) -> F64:
-    """Hourly weights, joined by straight lines from half hour to half hour, as an inverse cumulative curve."""
+def inverse_clock(hourly: Sequence[float]) -> F64:
+    """Hourly weights, joined by straight lines from half hour to half hour, as an inverse cumulative
+    curve.
+    """
     minutes = np.arange(1440) + 0.5
     hours = np.concatenate(([-0.5], np.arange(24) + 0.5, [24.5]))
     values = np.concatenate(([hourly[-1]], hourly, [hourly[0]]))
@@ -104,7 +107,8 @@ def inverse_clock(hourly: list[float]) -> F64:
     grown = np.concatenate(([0.0], np.cumsum(rate)))
     grown += np.linspace(0.0, grown[-1] * 1e-9, 1441)  # strictly increasing through hours of weight 0
     shares = np.linspace(0.0, grown[-1], CLOCK_STEPS + 1)
-    return np.interp(shares, grown, np.arange(1441) * 60_000.0)
+    clock: F64 = np.interp(shares, grown, np.arange(1441) * 60_000.0)
+    return clock
 
 
 def compile_behaviour(s: Scenario) -> Behaviour:
@@ -137,7 +141,7 @@ def compile_behaviour(s: Scenario) -> Behaviour:
         hot_course_share=learning.hot_course_share,
         module_more=1.0 - 1.0 / (learning.modules - 1.0),
         module_ms=learning.module_minutes * 60_000.0,
-        module_cv=learning.module_cv,
+        module_sigma=sigma(learning.module_cv),
         video=learning.video,
         heartbeat_ms=learning.heartbeat_s * 1000.0,
         interaction_ms=60_000.0 / max(learning.interactions, 1e-9),

@@ -13,6 +13,7 @@ import numpy as np
 from simulator.compiled import F64
 from simulator.engine.state import COMPONENTS, SHAPES
 from simulator.parameters import Rule, number, one_of, text, yes_or_no
+from simulator.rng import sigma
 from simulator.scenario import ScenarioError
 
 _ABOUT: dict[str, Rule] = {"measured": yes_or_no, "statement": text, "date": text, "machine": text}
@@ -37,7 +38,9 @@ class Calibration:
     date: str
     machine: str
     service: F64
-    """A row for each of COMPONENTS: seconds for a transaction, a request, a statement; shape; cv."""
+    """A row for each of COMPONENTS: seconds for a transaction, a request, a statement; shape; sigma of a
+    lognormal.
+    """
     sources: dict[str, str]
 
 
@@ -62,7 +65,7 @@ def load_calibration(path: Path | None = None) -> Calibration:
                 row["request_us"] * 1e-6,
                 row["statement_us"] * 1e-6,
                 float(SHAPES.index(row["shape"])),
-                row["cv"],
+                sigma(row["cv"]),
             ]
             for row in rows
         ]
@@ -84,7 +87,9 @@ def _section(file: str, data: dict[str, Any], name: str, rules: dict[str, Rule])
         raise ScenarioError(file, name, section, f"must be a table with {', '.join(rules)}")
     for key in section:
         if key not in rules:
-            raise ScenarioError(file, f"{name}.{key}", section[key], f"no such key; there are {', '.join(rules)}")
+            raise ScenarioError(
+                file, f"{name}.{key}", section[key], f"no such key; there are {', '.join(rules)}"
+            )
     for key, rule in rules.items():
         broken = rule(section.get(key))
         if broken:

@@ -12,7 +12,7 @@ import numpy as np
 
 from simulator.behaviour import Behaviour, choose
 from simulator.compiled import I32, I64, kernel
-from simulator.population import BLOCKS, CONNECTION, DEVICE, STATE
+from simulator.population import BLOCKS, CONNECTION, DEVICE, PHASE, STATE
 from simulator.rng import child, exponential, uniform
 from simulator.sitting import MAX_STATEMENTS, TERMINATED, Statements
 
@@ -31,7 +31,7 @@ class Requests(NamedTuple):
 
     at: I64  # when it is due, ms since the period's first midnight
     first: I32  # index of its first statement
-    count: I32
+    size: I32
     flags: I32
 
 
@@ -47,13 +47,14 @@ def online_from(b: Behaviour, key: np.uint64, at: int) -> int:
     """The first moment from `at` on when a learner has a connection."""
     state = choose(b.states, uniform(key, STATE))
     down = b.down[choose(b.connections, uniform(key, CONNECTION))]
+    phase = int(b.block_ms * uniform(key, PHASE))
     t = at
     moved = True
     while moved and t - at < b.hold_ms:
         moved = False
-        block = t // b.block_ms
+        block = (t + phase) // b.block_ms
         if down > 0.0 and uniform(key, BLOCKS + block) < down:
-            t = (block + 1) * b.block_ms + _spread(b, key, 2 * block)
+            t = (block + 1) * b.block_ms - phase + _spread(b, key, 2 * block)
             moved = True
     for k in range(b.outages.shape[0]):
         if b.outages[k, 0] == state and b.outages[k, 1] <= t < b.outages[k, 2]:
@@ -88,7 +89,7 @@ def send(
     base = HOT if hot else 0
     m = 0
     first = 0
-    clear = np.int64(0)  # nothing goes out before this: no connection, or the backlog is still going out
+    clear = 0  # nothing goes out before this: no connection, or the backlog is still going out
     for i in range(n):
         held = i + 1 - first
         now = s.at[i]
@@ -109,7 +110,7 @@ def send(
             continue
         m = _flush(b, sitting, mobile, most, base, first, i + 1, moment, moment > now, out, m)
         first = i + 1
-        clear = out.at[m - 1] if m > 0 and moment > now else np.int64(0)
+        clear = out.at[m - 1] if m > 0 and moment > now else 0
     return m
 
 
@@ -135,13 +136,13 @@ def _flush(
         begin = first + part * most
         out.at[m] = at + int(k * b.spacing_ms)
         out.first[m] = begin
-        out.count[m] = min(most, last - begin)
+        out.size[m] = min(most, last - begin)
         out.flags[m] = base | (BACKLOG if late else 0)
         m += 1
         if mobile and uniform(sitting, 3 * m + 1) < b.repeat:
             out.at[m] = out.at[m - 1] + 1_000 + int(10_000.0 * exponential(sitting, 3 * m + 2))
             out.first[m] = begin
-            out.count[m] = out.count[m - 1]
+            out.size[m] = out.size[m - 1]
             out.flags[m] = out.flags[m - 1] | REPEATED
             m += 1
     return m

@@ -23,6 +23,7 @@ MAX_ITEMS = 96
 MAX_MODULES = 60
 MAX_ENROLMENTS = 60
 BETWEEN_ITEMS_MS = 4_000
+QUIZ_SIGMA = 0.3
 STREAM = 1 << 24
 """Enrolment e of a learner has the stream STREAM + e below the learner's."""
 
@@ -98,12 +99,12 @@ def plan(b: Behaviour, enrolment: np.uint64, out: Plan) -> tuple[int, bool]:
         key = child(enrolment, n)
         if n < reached:
             out.kind[n] = VIDEO if uniform(key, 0) < b.video else CONTENT
-            out.length[n] = 10_000 + int(b.module_ms * lognormal(key, 1, b.module_cv))
+            out.length[n] = 10_000 + int(b.module_ms * lognormal(key, 1, b.module_sigma))
             out.module[n] = n
         else:
             passed = intends and uniform(key, 0) < b.pass_rate
             out.kind[n] = QUIZ_PASSED if passed else QUIZ_FAILED
-            out.length[n] = 10_000 + int(b.questions * b.question_ms * lognormal(key, 1, 0.3))
+            out.length[n] = 10_000 + int(b.questions * b.question_ms * lognormal(key, 1, QUIZ_SIGMA))
             out.module[n] = modules
             attempt += 1
         out.begin[n] = t

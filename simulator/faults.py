@@ -1,6 +1,7 @@
 """Faults and operators as SimPy processes: they change the engine's record and wake it.
 
-What an operator or a supervisor does of its own accord (leases that run out, elections, rebalances) is here too.
+What an operator or a supervisor does of its own accord (leases that run out, elections, rebalances) is here
+too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import simpy
 from simulator.behaviour import start_ms
 from simulator.engine.clockwork import wake
 from simulator.engine.lanes import break_off
-from simulator.engine.pool import use
+from simulator.engine.pool import settle, use
 from simulator.engine.state import (
     APPEND,
     APPENDING,
@@ -106,6 +107,7 @@ def _broker_loss(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -
     led = [p for p in range(s.system.partitions) if e.lane_owner[p] == fault.index]
     pool = int(e.pool[BROKER_TIER])
     shared = s.system.shared_cores > 0
+    settle(e, pool)
     if not shared:
         e.cores[pool] -= CORES_OF_A_BROKER
     for lane in led:
@@ -118,6 +120,7 @@ def _broker_loss(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -
         _go(e, lane)
     wake(e)
     yield env.timeout(max(0.0, fault.seconds - s.system.election_s))
+    settle(e, pool)
     if not shared:
         e.cores[pool] += CORES_OF_A_BROKER
     for lane in led:
@@ -126,7 +129,9 @@ def _broker_loss(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -
 
 
 def _worker_loss(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -> Process:
-    """A worker dies; its leases run out, the others take its partitions over; it comes back and gets them again."""
+    """A worker dies; its leases run out, the others take its partitions over; it comes back and gets them
+    again.
+    """
     stage = STAGES[fault.stage]
     lanes = [lane for lane in _lanes(s, stage) if e.lane_owner[lane] == fault.index]
     _kill(e, stage, fault.index, lanes)
@@ -138,11 +143,13 @@ def _worker_loss(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -
             e.lane_owner[lane] = others[k % len(others)]
         wake(e)
         yield env.timeout(fault.seconds - s.system.lease_s)
-    yield from _hand_over(env, s, e, {lane: fault.index for lane in lanes})
+    yield from _hand_over(env, s, e, dict.fromkeys(lanes, fault.index))
 
 
 def _deploy(env: simpy.Environment, s: Scenario, e: Engine, fault: Fault) -> Process:
-    """Each process of a stage is stopped cleanly and started again, one after the other, within the fault's time."""
+    """Each process of a stage is stopped cleanly and started again, one after the other, within the fault's
+    time.
+    """
     if fault.stage == "edge":
         pause = fault.seconds / s.system.edges
         for _ in range(s.system.edges):

@@ -6,7 +6,8 @@ these classes; docs/simulator.md repeats the table, and a test holds the two tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import datetime
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,10 +76,12 @@ def clock(value: Any) -> str | None:
 
 
 def date(value: Any) -> str | None:
-    import datetime
-
-    good = isinstance(value, datetime.date) and not isinstance(value, datetime.datetime)
-    return None if good else "must be a date such as 2026-04-02"
+    """A day, YYYY-MM-DD."""
+    try:
+        datetime.date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return "must be a date such as '2026-04-02'"
+    return None
 
 
 def seconds_of(clock_text: str) -> float:
@@ -113,10 +116,10 @@ class Population:
 class Calendar:
     """When they learn."""
 
-    start: Any = p(date, "", "first day of the period")
+    start: str = p(date, "", "first day of the period")
     days: int = p(whole(1, 31), "days", "length of the period whose behaviour is generated")
-    day_weights: list[float] = p(series(), "", "weight of each day of the period for starting a course")
-    hourly: list[float] = p(series(24), "", "weight of each hour of the day for starting to learn")
+    day_weights: Sequence[float] = p(series(), "", "weight of each day of the period for starting a course")
+    hourly: Sequence[float] = p(series(24), "", "weight of each hour of the day for starting to learn")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +163,20 @@ class Live:
 class Client:
     """What stands between a learner and the record store."""
 
-    web_batch: int = p(whole(1, 255), "statements", "the web player sends when it has this many, or at the end")
+    web_batch: int = p(
+        whole(1, 255), "statements", "the web player sends when it has this many, or at the end"
+    )
     mobile_batch: int = p(whole(1, 255), "statements", "statements in one request of the mobile application")
-    mobile_sync_s: float = p(number(1, 86400), "s", "the mobile application sends this often when it is online")
+    mobile_sync_s: float = p(
+        number(1, 86400), "s", "the mobile application sends this often when it is online"
+    )
     block_minutes: float = p(number(1, 1440), "min", "connections come and go in blocks of this length")
     patchy_down: float = p(_SHARE, "", "probability that a patchy connection is down in a block")
     offline_down: float = p(_SHARE, "", "probability that an offline learner's connection is down in a block")
     hold_hours: float = p(number(1, 72), "h", "after this long everybody finds a connection")
-    reconnect_s: float = p(number(0, 3600), "s", "mean time by which clients spread when a connection is back")
+    reconnect_s: float = p(
+        number(0, 3600), "s", "mean time by which clients spread when a connection is back"
+    )
     spacing_s: float = p(number(0.001, 60), "s", "pause between two requests of a backlog")
     repeat: float = p(_SHARE, "", "share of mobile requests sent twice because the answer was lost")
     shuffle: float = p(_SHARE, "", "share of backlogs sent newest first")
@@ -202,8 +211,12 @@ class System:
     score_max: int = p(whole(1, 1_000_000), "statements", "statements of one score transaction at most")
     lease_s: float = p(number(0.1, 600), "s", "a dead worker's partitions are taken over after this long")
     rebalance_s: float = p(number(0, 600), "s", "a partition stands still this long when it changes hands")
-    election_s: float = p(number(0.1, 600), "s", "a lost broker's partitions have a new leader after this long")
-    shared_row: float = p(_SHARE, "", "share of a score transaction under the lock of a row all partitions write")
+    election_s: float = p(
+        number(0.1, 600), "s", "a lost broker's partitions have a new leader after this long"
+    )
+    shared_row: float = p(
+        _SHARE, "", "share of a score transaction under the lock of a row all partitions write"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +234,9 @@ class Slo:
     """What the record store promises."""
 
     ack_p99_s: float = p(number(0.0001, 3600), "s", "99 % of requests acknowledged within")
-    queryable_p99_s: float = p(number(0.0001, 86400), "s", "99 % of statements queryable after acceptance within")
+    queryable_p99_s: float = p(
+        number(0.0001, 86400), "s", "99 % of statements queryable after acceptance within"
+    )
     scored_p99_s: float = p(number(0.0001, 86400), "s", "99 % of statements scored after acceptance within")
     given_up: float = p(_SHARE, "", "share of statements that clients give up, at most")
 
@@ -232,7 +247,9 @@ class Cost:
 
     core_hour_inr: float = p(number(0, 10_000), "INR", "price of a core for an hour")
     gb_month_inr: float = p(number(0, 10_000), "INR", "price of a gigabyte of storage for a month")
-    statement_bytes: float = p(number(1, 1_000_000), "B", "storage of a statement with everything derived from it")
+    statement_bytes: float = p(
+        number(1, 1_000_000), "B", "storage of a statement with everything derived from it"
+    )
 
 
 SECTIONS: dict[str, type] = {

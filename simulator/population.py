@@ -12,7 +12,9 @@ from simulator.rng import child, mix, uniform
 from simulator.scenario import Scenario
 
 # The number of each attribute in a learner's stream.
-KIND, STATE, LANGUAGE, CADRE, ROLE, DEVICE, CONNECTION, JOINS, ENROLMENTS, LIVE, SKEW, DEPARTMENT = range(12)
+KIND, STATE, LANGUAGE, CADRE, ROLE, DEVICE, CONNECTION, JOINS, ENROLMENTS, LIVE, SKEW, DEPARTMENT, PHASE = (
+    range(13)
+)
 BLOCKS = 1 << 20
 """From here on the stream says which blocks of time a learner's connection is down."""
 DEPARTMENTS = 60
@@ -33,7 +35,7 @@ def person(seed: int, learner: int) -> np.uint64:
 @kernel
 def takes_part(b: Behaviour, key: np.uint64) -> bool:
     """Whether a learner starts any course in the period."""
-    return uniform(key, JOINS) < b.participation[choose(b.kinds, uniform(key, KIND))]
+    return bool(uniform(key, JOINS) < b.participation[choose(b.kinds, uniform(key, KIND))])
 
 
 @kernel
@@ -61,7 +63,7 @@ class Learner(NamedTuple):
 
 def learner(scenario: Scenario, b: Behaviour, seed: int, number: int) -> Learner:
     """The learner with this number, 0 <= number < population.learners."""
-    key = person(seed, number)
+    key = np.uint64(person(seed, number))  # a kernel hands words back to Python as plain integers
     population = scenario.population
     state = list(population.states)[choose(b.states, uniform(key, STATE))]
     at_home = uniform(key, LANGUAGE) < b.home_language

@@ -18,6 +18,25 @@ _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _ULP = 1.0 / 9007199254740992.0
+_TAIL = 0.02425
+_A = (
+    -39.69683028665376,
+    220.9460984245205,
+    -275.9285104469687,
+    138.3577518672690,
+    -30.66479806614716,
+    2.506628277459239,
+)
+_B = (-54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572)
+_C = (
+    -0.007784894002430293,
+    -0.3223964580411365,
+    -2.400758277161838,
+    -2.549732539343734,
+    4.374664141464968,
+    2.938163982698783,
+)
+_D = (0.007784695709041462, 0.3224671290700398, 2.445134137142996, 3.754408661907416)
 
 
 @kernel
@@ -54,14 +73,34 @@ def exponential(key: np.uint64, k: int) -> float:
 
 @kernel
 def normal(key: np.uint64, k: int) -> float:
-    """A standard normal number from the numbers k and k + 1 of a stream (Box and Muller, 1958)."""
-    return math.sqrt(2.0 * exponential(key, k)) * math.cos(6.283185307179586 * uniform(key, k + 1))
+    """The k-th number of a stream, standard normal.
+
+    The inverse of the normal distribution by Acklam's rational approximations (2003), relative error 1.2e-9.
+    """
+    u = uniform(key, k)
+    if u < _TAIL:
+        return _tail(math.sqrt(-2.0 * math.log(u)))
+    if u > 1.0 - _TAIL:
+        return -_tail(math.sqrt(-2.0 * math.log(1.0 - u)))
+    q = u - 0.5
+    r = q * q
+    top = ((((_A[0] * r + _A[1]) * r + _A[2]) * r + _A[3]) * r + _A[4]) * r + _A[5]
+    bottom = ((((_B[0] * r + _B[1]) * r + _B[2]) * r + _B[3]) * r + _B[4]) * r + 1.0
+    return top * q / bottom
 
 
 @kernel
-def lognormal(key: np.uint64, k: int, cv: float) -> float:
-    """A lognormal number with mean 1 and coefficient of variation `cv`, from the numbers k and k + 1."""
-    if cv <= 0.0:
-        return 1.0
-    variance = math.log(1.0 + cv * cv)
-    return math.exp(math.sqrt(variance) * normal(key, k) - 0.5 * variance)
+def _tail(q: float) -> float:
+    top = ((((_C[0] * q + _C[1]) * q + _C[2]) * q + _C[3]) * q + _C[4]) * q + _C[5]
+    return top / ((((_D[0] * q + _D[1]) * q + _D[2]) * q + _D[3]) * q + 1.0)
+
+
+def sigma(cv: float) -> float:
+    """The parameter of a lognormal distribution with this coefficient of variation."""
+    return math.sqrt(math.log(1.0 + cv * cv))
+
+
+@kernel
+def lognormal(key: np.uint64, k: int, sigma: float) -> float:
+    """The k-th number of a stream, lognormal with mean 1; `sigma` is that of its logarithm."""
+    return math.exp(sigma * normal(key, k) - 0.5 * sigma * sigma)

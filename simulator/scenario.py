@@ -1,7 +1,7 @@
 """Scenario files: TOML, composable, each value with its source; errors name file, key, value and rule.
 
-A file may say `extends = ["base", "other.toml"]`: names of shipped scenarios or paths beside the file. They are
-laid one over the other in that order, the file itself last. Single values are replaced; faults add up.
+A file may say `extends = ["base", "other.toml"]`: names of shipped scenarios or paths beside the file. They
+are laid one over the other in that order, the file itself last. Single values are replaced; faults add up.
 """
 
 from __future__ import annotations
@@ -140,7 +140,9 @@ class _Layer:
 
     def _section(self, file: str, section: str, keys: Any) -> None:
         if section not in SECTIONS:
-            raise ScenarioError(file, section, "...", f"no such section; there are {', '.join(SECTIONS)}, fault")
+            raise ScenarioError(
+                file, section, "...", f"no such section; there are {', '.join(SECTIONS)}, fault"
+            )
         if not isinstance(keys, dict):
             raise ScenarioError(file, section, keys, "must be a table")
         known = {f.name: f for f in dataclasses.fields(SECTIONS[section])}
@@ -151,7 +153,9 @@ class _Layer:
             if not isinstance(entry, dict) or set(entry) != {"value", "source"}:
                 raise ScenarioError(file, name, entry, "must be { value = ..., source = '...' }")
             if not isinstance(entry["source"], str) or not entry["source"].startswith(SOURCES):
-                raise ScenarioError(file, f"{name}.source", entry["source"], f"must begin with {_or(SOURCES)}")
+                raise ScenarioError(
+                    file, f"{name}.source", entry["source"], f"must begin with {_or(SOURCES)}"
+                )
             broken = known[key].metadata["rule"](entry["value"])
             if broken:
                 raise ScenarioError(file, name, entry["value"], broken)
@@ -196,7 +200,9 @@ def _fault(file: str, name: str, data: dict[str, Any]) -> Fault:
     rules |= {"at": clock, "seconds": number(0.1, 172_800), "source": text}
     for key, value in data.items():
         if key != "kind" and key not in rules:
-            raise ScenarioError(file, f"{name}.{key}", value, f"no such key of {kind}; it has {', '.join(rules)}")
+            raise ScenarioError(
+                file, f"{name}.{key}", value, f"no such key of {kind}; it has {', '.join(rules)}"
+            )
     for key, rule in rules.items():
         broken = rule(data.get(key))
         if broken:
@@ -281,4 +287,9 @@ def _check_together(s: Scenario) -> None:
             must(fault.index < s.system.brokers, "fault.index", fault.index, "no such broker")
         if fault.kind == "worker-loss":
             workers = s.system.persist_workers if fault.stage == "persist" else s.system.score_workers
-            must(fault.index < workers, "fault.index", fault.index, f"there are {workers} {fault.stage} workers")
+            must(
+                fault.index < workers,
+                "fault.index",
+                fault.index,
+                f"there are {workers} {fault.stage} workers",
+            )

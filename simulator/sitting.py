@@ -46,6 +46,8 @@ MAX_STATEMENTS = 16_384
 ITEM_RESERVE = 64
 """A sitting that comes this near to the buffer's end says no more between an item's beginning and its end."""
 PASS_MARK = 0.6
+SETTLING_MS = 2_000
+"""From an item's launch until it runs."""
 
 
 class Statements(NamedTuple):
@@ -86,7 +88,7 @@ def _middle(b: Behaviour, key: np.uint64, p: Plan, i: int, out: Statements, n: i
     video = p.kind[i] == VIDEO or p.kind[i] == LIVE
     beat = float(begin) + b.heartbeat_ms if video else 1e18
     draws = 0
-    act = begin + b.interaction_ms * exponential(key, draws)
+    act = begin + SETTLING_MS + b.interaction_ms * exponential(key, draws)
     room = len(out.at) - ITEM_RESERVE
     while min(beat, act) < end - 2_000 and n < room:
         if beat <= act:
@@ -111,7 +113,7 @@ def _item(b: Behaviour, key: np.uint64, p: Plan, i: int, out: Statements, n: int
     begin, end, module, kind = p.begin[i], p.begin[i] + p.length[i], p.module[i], p.kind[i]
     n = _say(out, n, begin, LAUNCHED, module, i, 0.0)
     n = _say(out, n, begin + 800, INITIALIZED, module, i, 0.0)
-    if kind == QUIZ_PASSED or kind == QUIZ_FAILED:
+    if kind in (QUIZ_PASSED, QUIZ_FAILED):
         luck = uniform(key, 0)
         score = PASS_MARK + (1.0 - PASS_MARK) * luck if kind == QUIZ_PASSED else (PASS_MARK - 0.01) * luck
         for q in range(b.questions):
@@ -119,11 +121,11 @@ def _item(b: Behaviour, key: np.uint64, p: Plan, i: int, out: Statements, n: int
             right = uniform(key, 1 + q) < score
             n = _say(out, n, at, ANSWERED, module, i, float(q + 1 if right else -q - 1))
         if kind == QUIZ_PASSED:
-            n = _say(out, n, end - 300, COMPLETED, module, i, 1.0)
+            n = _say(out, n, end - 300, COMPLETED, module, i, score)
         n = _say(out, n, end - 200, PASSED if kind == QUIZ_PASSED else FAILED, module, i, score)
         return _say(out, n, end, TERMINATED, module, i, (end - begin) / 1000.0)
     if kind != CONTENT:
-        n = _say(out, n, begin + 1_600, PLAYED, module, i, 0.0)
+        n = _say(out, n, begin + SETTLING_MS, PLAYED, module, i, 0.0)
     n = _middle(b, child(key, 0), p, i, out, n)
     n = _say(out, n, end - 300, COMPLETED, module, i, (end - begin) / 1000.0)
     return _say(out, n, end, TERMINATED, module, i, (end - begin) / 1000.0)

@@ -1,7 +1,8 @@
-"""One run: the engine is built from scenario and calibration, SimPy lets time, operators and faults act on it.
+"""One run: the engine is built from scenario and calibration, SimPy lets time, operators and faults act on
+it.
 
-Between two events of SimPy (a sample, a fault, an operator's act) the kernel runs everything that learners and
-queues do. So there are thousands of SimPy events in a run, and some hundred million in the kernel.
+Between two events of SimPy (a sample, a fault, an operator's act) the kernel runs everything that learners
+and queues do. So there are thousands of SimPy events in a run, and some hundred million in the kernel.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from simulator.calibration import Calibration
 from simulator.compiled import F64, I64
 from simulator.engine import state as k
 from simulator.engine.clockwork import advance, backlog, oldest
-from simulator.engine.pool import used_seconds
+from simulator.engine.pool import settle, used_seconds
 from simulator.engine.state import Engine, new_engine
 from simulator.faults import CORES_OF_A_BROKER, Process, begin_faults
 from simulator.scenario import Scenario, ScenarioError
@@ -49,7 +50,9 @@ SERIES = (
     "postgresql_cores",
     "broker_cores",
 )
-"""Columns of a run's samples: rates are statements (or requests) a second, parts are shares of their capacity."""
+"""Columns of a run's samples: rates are statements (or requests) a second, parts are shares of their
+capacity.
+"""
 TIERS = ("edge_cores", "worker_cores", "postgresql_cores", "broker_cores")
 
 
@@ -98,7 +101,9 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
     brokers = s.brokers * CORES_OF_A_BROKER
     shared = s.shared_cores > 0
     if kafka and shared:
-        raise ScenarioError(scenario.name, "system.shared_cores", s.shared_cores, "must be 0 when the log is Kafka")
+        raise ScenarioError(
+            scenario.name, "system.shared_cores", s.shared_cores, "must be 0 when the log is Kafka"
+        )
     return new_engine(
         service=calibration.service,
         limits=limits,
@@ -141,7 +146,7 @@ def simulate(
                 scenario.name,
                 "client.retry",
                 scenario.client.retry,
-                "more than 2 million calls or 4 million unfinished requests at once; refuse more or retry less",
+                "more than 2 million calls or 4 million unfinished requests at once: refuse more, retry less",
             )
         env.step()
     return sampler.outcome(seed)
@@ -177,6 +182,8 @@ class _Sampler:
 
     def _totals(self) -> F64:
         e = self.engine
+        for pool in range(4):
+            settle(e, pool)
         used = [used_seconds(e, part) for part in range(len(k.PARTS))]
         busy = [float(e.pool_busy[e.pool[tier]]) for tier in range(4)]
         return np.array([*e.counts, *used, *busy], np.float64)

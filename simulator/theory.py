@@ -1,7 +1,7 @@
 """Closed forms of queueing theory, and the engine set up so that they apply to it.
 
-A simulator that does not reproduce them is wrong; one that does may still model the wrong system, which only a
-measured run can show. Formulas: Kleinrock, "Queueing Systems", volume 1 (1975): 3.2, 3.5, 5.6; processor
+A simulator that does not reproduce them is wrong; one that does may still model the wrong system, which only
+a measured run can show. Formulas: Kleinrock, "Queueing Systems", volume 1 (1975): 3.2, 3.5, 5.6; processor
 sharing: volume 2 (1976), 4.4; tandem: Burke, Operations Research 4 (1956).
 """
 
@@ -34,6 +34,7 @@ from simulator.engine.state import (
     Engine,
     new_engine,
 )
+from simulator.rng import sigma
 from simulator.walk import TICKS_PER_MS
 
 MEAN_S = 0.02
@@ -112,9 +113,7 @@ def _engine(service: dict[int, list[float]], servers: int, cores: float, slots: 
     )
 
 
-def check(
-    name: str, theory_s: float, load: float, servers: int, engine: Engine, words: U64, seconds: float
-) -> Check:
+def check(name: str, theory_s: float, load: float, engine: Engine, words: U64, seconds: float) -> Check:
     """Run, and compare by batch means: the window is cut into BATCHES, whose means give the interval."""
     batch = seconds / BATCHES
     means, seen, weight = [], 0.0, 0.0
@@ -132,14 +131,14 @@ def single(name: str, theory_s: float, load: float, servers: int, row: list[floa
     rate = load * servers / MEAN_S
     seconds = requests / rate
     engine = _engine({EDGE: row}, servers, 1e9, 1, seconds)
-    return check(name, theory_s, load, servers, engine, poisson(rate, requests, 7), seconds)
+    return check(name, theory_s, load, engine, poisson(rate, requests, 7), seconds)
 
 
 def checks(requests: int = 4_000_000) -> list[Check]:
     """Every closed form against the engine."""
     exponential = [MEAN_S, 0.0, 0.0, EXPONENTIAL, 0.0]
     constant = [MEAN_S, 0.0, 0.0, CONSTANT, 0.0]
-    lognormal = [MEAN_S, 0.0, 0.0, LOGNORMAL, 1.5]
+    lognormal = [MEAN_S, 0.0, 0.0, LOGNORMAL, sigma(1.5)]
     found = [
         single("M/M/1", mmc(0.7, 1, MEAN_S), 0.7, 1, exponential, requests),
         single("M/M/4", mmc(0.8, 4, MEAN_S), 0.8, 4, exponential, requests),
@@ -151,15 +150,12 @@ def checks(requests: int = 4_000_000) -> list[Check]:
     tandem = _engine({EDGE: exponential, APPEND: exponential}, 1, 1e9, 1, requests / rate)
     sharing = _engine({EDGE: lognormal}, 256, 1.0, 1, requests / rate)
     words = poisson(rate, requests, 11)
-    found.append(
-        check("tandem of two M/M/1", 2 * mmc(0.7, 1, MEAN_S), 0.7, 1, tandem, words, requests / rate)
-    )
+    found.append(check("tandem of two M/M/1", 2 * mmc(0.7, 1, MEAN_S), 0.7, tandem, words, requests / rate))
     found.append(
         check(
             "M/G/1 processor sharing, lognormal, cv 1.5",
             processor_sharing(0.7, MEAN_S),
             0.7,
-            1,
             sharing,
             words,
             requests / rate,

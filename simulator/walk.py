@@ -1,4 +1,6 @@
-"""The walk over learners, enrolments and sittings: the one loop from which arrivals, statements and sums come."""
+"""The walk over learners, enrolments and sittings: the one loop from which arrivals, statements and sums
+come.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.behaviour import Behaviour
-from simulator.client import HOT, REPEATED, Requests, longest_hold, new_requests, send
+from simulator.client import REPEATED, Requests, longest_hold, new_requests, send
 from simulator.compiled import I64, U64, kernel
 from simulator.enrolment import (
     LIVE,
@@ -58,6 +60,7 @@ class Lines(NamedTuple):
     item: I64
     item_kind: I64
     value: I64  # in thousandths
+    elapsed: I64  # ms since the item's begin
     course: I64
 
 
@@ -100,10 +103,11 @@ def _enrolment(b: Behaviour, key: np.uint64, e: int, begin: int, end: int, p: Pl
 def requests_of(
     b: Behaviour, seed: int, low: int, high: int, begin: int, end: int, w: Buffers, out: U64
 ) -> tuple[int, int]:
-    """The requests that learners low .. high - 1 make in [begin, end), as sortable words, in no special order.
+    """The requests that learners low .. high - 1 make in [begin, end), as sortable words, in no special
+    order.
 
-    Gives the number of words and the first learner who did not fit into `out`. A word is 32 bits of time since
-    `begin` in 100 us, 8 of statements, 4 of flags (`simulator.client`), 20 that stand for the learner.
+    Gives the number of words and the first learner who did not fit into `out`. A word is 32 bits of time
+    since `begin` in 100 us, 8 of statements, 4 of flags (`simulator.client`), 20 that stand for the learner.
     """
     n = 0
     for learner in range(low, high):
@@ -120,9 +124,10 @@ def requests_of(
             first = 0
             while first < items:
                 last = _sitting_end(w.plan, first, items)
-                if w.plan.begin[first] < end and w.plan.begin[last - 1] + w.plan.length[
-                    last - 1
-                ] + longest_hold(b, key) >= begin:
+                if (
+                    w.plan.begin[first] < end
+                    and w.plan.begin[last - 1] + w.plan.length[last - 1] + longest_hold(b, key) >= begin
+                ):
                     count = sitting(b, enrolment, w.plan, first, last, done and last == items, w.statements)
                     made = send(b, key, child(enrolment, 999 + first), hot, w.statements, count, w.requests)
                     if n + made > len(out):
@@ -149,7 +154,7 @@ def _word(key: np.uint64, e: int, place: int, at: int, requests: Requests, r: in
     tick = np.uint64(at * TICKS_PER_MS) + child(key ^ np.uint64(e), place) % np.uint64(TICKS_PER_MS)
     return (
         (tick << np.uint64(32))
-        | (np.uint64(requests.count[r]) << np.uint64(24))
+        | (np.uint64(requests.size[r]) << np.uint64(24))
         | (np.uint64(requests.flags[r]) << np.uint64(KEY_BITS))
         | (mix(key) >> np.uint64(64 - KEY_BITS))
     )
@@ -184,7 +189,7 @@ def lines_of(
                 )
                 for r in range(made):
                     if begin <= w.requests.at[r] < end:
-                        if n + w.requests.count[r] > len(out.at):
+                        if n + w.requests.size[r] > len(out.at):
                             return before, learner
                         n = _write(w, learner, e, first, topic, r, out, n)
                 first = last
@@ -194,7 +199,7 @@ def lines_of(
 @kernel
 def _write(w: Buffers, learner: int, e: int, first: int, topic: int, r: int, out: Lines, n: int) -> int:
     s = w.statements
-    for i in range(w.requests.first[r], w.requests.first[r] + w.requests.count[r]):
+    for i in range(w.requests.first[r], w.requests.first[r] + w.requests.size[r]):
         out.sent[n] = w.requests.at[r]
         out.at[n] = s.at[i]
         out.learner[n] = learner
@@ -206,6 +211,7 @@ def _write(w: Buffers, learner: int, e: int, first: int, topic: int, r: int, out
         out.item[n] = s.item[i]
         out.item_kind[n] = w.plan.kind[s.item[i]]
         out.value[n] = int(s.value[i] * 1000.0)
+        out.elapsed[n] = max(0, s.at[i] - w.plan.begin[s.item[i]])
         out.course[n] = topic
         n += 1
     return n
@@ -256,6 +262,3 @@ def sums_of(b: Behaviour, seed: int, low: int, high: int, w: Buffers) -> I64:
         if b.kinds[0] <= uniform(key, 0) < b.kinds[1]:
             out[7] += finished
     return out
-
-
-__all__ = ["HOT", "REPEATED", "Lines", "Sums", "lines_of", "requests_of", "sums_of"]

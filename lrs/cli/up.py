@@ -104,10 +104,11 @@ async def _demonstrate(supervisor: Supervisor, process: Process) -> None:
     variables DEMO_KEY and DEMO_SECRET.
     """
     login = await issue_demonstration(supervisor.settings)
+    program = [sys.executable, "-m", "lrs.demo", supervisor.address, str(supervisor.state)]
+    if supervisor.settings.catalogue is not None:
+        program += ["--catalogue", str(supervisor.settings.catalogue)]
     view = await asyncio.create_subprocess_exec(
-        *launch.command(
-            [sys.executable, "-m", "lrs.demo", supervisor.address, str(supervisor.state)], signal.SIGTERM
-        ),
+        *launch.command(program, signal.SIGTERM),
         env=os.environ | {"DEMO_KEY": login.key, "DEMO_SECRET": login.secret},
         start_new_session=True,
     )

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from lrs.settings import Settings
 
 
-async def score(
-    pool: asyncpg.Pool, upkeep: asyncpg.Pool, metrics: StageMetrics, settings: Settings
-) -> Score:
+async def score(pool: asyncpg.Pool, upkeep: asyncpg.Pool, metrics: StageMetrics, settings: Settings) -> Score:
     """The stage that scores what persist tells it, by the catalogue that is set.
 
     Raises OtherCatalogue when another one is in force.

@@ -31,9 +31,13 @@ async def connected(settings: Settings, most: int, name: str) -> AsyncIterator[a
     """A pool of up to `most` connections, which PostgreSQL shows under `name`."""
     options = {"application_name": f"lrs {name}", "synchronous_commit": "on", "jit": "off"}
     async with asyncpg.create_pool(
-        store_url(settings), min_size=1, max_size=most, server_settings=options
+        store_url(settings), min_size=1, max_size=most, server_settings=options, reset=_keep
     ) as pool:
         yield pool
+
+
+async def _keep(_: object) -> None:
+    """Nothing: no user of a pool leaves anything behind in its session, and a reset costs a round trip."""
 
 
 async def open_logs(pool: asyncpg.Pool, settings: Settings) -> dict[str, PostgresLog]:

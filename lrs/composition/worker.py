@@ -57,7 +57,7 @@ async def worker(process: Process, stages: Sequence[str]) -> None:
     # Output transactions may take every connection of their own pool, and ask for names while they are
     # open; heartbeats, reads of the log and names never wait for them.
     async with (
-        connected(settings, settings.worker_connections, process.name) as pool,
+        connected(settings, max(settings.worker_connections, settings.partitions), process.name) as pool,
         connected(settings, UPKEEP, f"{process.name} upkeep") as upkeep,
     ):
         PoolMetrics(

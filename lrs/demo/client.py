@@ -7,6 +7,7 @@ not know whether they arrived: statements carry their ids, so that a repetition 
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,13 +46,12 @@ class Client:
         """`address`: scheme, host and port of the LRS."""
         self.address = address.rstrip("/")
         self.sent = Sent()
-        self._auth = aiohttp.BasicAuth(key, secret)
+        self._authorization = basic(key, secret)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            auth=self._auth,
-            headers={"X-Experience-API-Version": "1.0.3"},
+            headers={"Authorization": self._authorization, "X-Experience-API-Version": "1.0.3"},
             timeout=_TIMEOUT,
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS),
         )
@@ -117,6 +117,11 @@ class Client:
             self.sent.waits += 1
             await asyncio.sleep(_pause(failures, told))
             failures += 1
+
+
+def basic(key: str, secret: str) -> str:
+    """The Authorization header of a Basic credential (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{key}:{secret}".encode()).decode()
 
 
 def _pause(failures: int, told: str | None) -> float:

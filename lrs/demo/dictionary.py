@@ -42,9 +42,9 @@ def statements(learners: range) -> Iterator[bytes]:
                 yield body
 
 
-def train() -> bytes:
-    """The dictionary."""
-    samples: list[bytes | bytearray | memoryview[int]] = list(statements(_LEARNERS))
+def train(learners: range = _LEARNERS) -> bytes:
+    """The dictionary, from what these learners say."""
+    samples: list[bytes | bytearray | memoryview[int]] = list(statements(learners))
     return zstandard.train_dictionary(SIZE, samples, k=_K, d=_D, dict_id=1, level=LEVEL).as_bytes()
 
 

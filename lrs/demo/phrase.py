@@ -207,4 +207,4 @@ def question(module: str, names: dict[str, str], number: int) -> dict[str, Any]:
 
 def marks(scaled: float) -> dict[str, Any]:
     """A score of a hundred points."""
-    return {"scaled": round(scaled, 4), "raw": round(100 * scaled), "min": 0, "max": 100}
+    return {"scaled": scaled, "raw": round(100 * scaled), "min": 0, "max": 100}

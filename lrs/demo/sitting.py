@@ -132,7 +132,7 @@ class _Desk:
         ease = expected / ONE - _USUAL_PASS if expected >= 0 else 0.0
         practice = 0.08 * self._before.attempts
         mean = 0.35 + 0.5 * self._learner.ability + ease + practice
-        return min(max(self._rng.gauss(mean, 0.12), 0.05), 1.0)
+        return round(min(max(self._rng.gauss(mean, 0.12), 0.05), 1.0), 4)
 
     # -- cmi5 ------------------------------------------------------------------------------------
 

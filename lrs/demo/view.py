@@ -18,17 +18,35 @@ from lrs.demo.scrape import STAGES, UNTIL, Reading, quantile
 
 BUCKETS: Final = " ▁▂▃▄▅▆▇█"
 _BAR: Final = 18
+_LEVELS: Final = 2
+"""Competencies of a learner in the view: the highest."""
+_BRIEFLY: Final = 2
+"""Learners in a line."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A competency of a learner: its level, and how probable the next one is (None above the highest)."""
+
+    competency: str
+    level: int
+    next_one: float | None
+
+    def __str__(self) -> str:
+        if self.next_one is None:
+            return f"{self.competency} {self.level}"
+        return f"{self.competency} {self.level} (next {self.next_one:.0%})"
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the view shows of a learner; as the platform API told it."""
+    """What the view shows of a learner; as the platform API told it. `course`: empty before the first."""
 
     name: str
     role: str
     course: str
     percent: float
-    levels: tuple[tuple[str, int], ...]
+    levels: tuple[Level, ...]
 
 
 @dataclass(frozen=True)
@@ -65,13 +83,11 @@ def line(scene: Scene) -> str:
     """The view in one line of plain text."""
     accepted, stored, scored = scene.rates
     lags = "  ".join(f"{stage} lag {scene.now.lag_seconds[stage]:.1f} s" for stage in STAGES)
-    learners = "; ".join(
-        f"{one.name}: {one.course} {one.percent:.0f} %, {_levels(one)}" for one in scene.standings[:2]
-    )
+    learners = "".join(f"  {_brief(one)}" for one in scene.standings[:_BRIEFLY] if one.course)
     return (
         f"accepted {accepted:.0f}/s  stored {stored:.0f}/s  scored {scored:.0f}/s  {lags}"
-        f"  total {scene.now.accepted:.0f}  {learners}"
-    ).rstrip()
+        f"  total {scene.now.accepted:.0f}{learners}"
+    )
 
 
 def _way(scene: Scene) -> Table:
@@ -126,7 +142,12 @@ def _foot(sent: Sent) -> Text:
 
 
 def _levels(one: Standing) -> str:
-    return ", ".join(f"{name} {level}" for name, level in one.levels)
+    return ", ".join(map(str, one.levels[:_LEVELS]))
+
+
+def _brief(one: Standing) -> str:
+    levels = f", {one.levels[0]}" if one.levels else ""
+    return f"{one.name}: {one.course} {one.percent:.0f} %{levels}."
 
 
 def _milliseconds(seconds: float | None) -> str:
@@ -146,14 +167,19 @@ def standing(
     """What the platform API says of a learner, for the view; `course` is the one in hand (IRI)."""
     found = {entry["id"]: entry for entry in progress["courses"]}
     shown = found.get(course) or (progress["courses"][-1] if progress["courses"] else None)
-    levels = tuple(
-        (_named(entry["name"], language), entry["level"])
+    levels = (
+        Level(_named(entry["name"], language), entry["level"], _next(entry))
         for entry in competencies["competencies"]
-        if entry["level"]
     )
+    highest_first = tuple(sorted(levels, key=lambda one: (one.level, one.next_one or 0.0), reverse=True))
     if shown is None:
-        return Standing(name, role, "", 0.0, levels)
-    return Standing(name, role, _named(shown["name"], language), shown["percent"], levels)
+        return Standing(name, role, "", 0.0, highest_first)
+    return Standing(name, role, _named(shown["name"], language), shown["percent"], highest_first)
+
+
+def _next(entry: dict[str, Any]) -> float | None:
+    above: list[float] = entry["probabilities"][entry["level"] :]
+    return above[0] if above else None
 
 
 def _named(names: dict[str, str], language: str) -> str:

@@ -6,7 +6,7 @@ import base64
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -117,8 +117,10 @@ class Statements:
             if single:
                 await self._single(call, send, version, credential, parameters, form)
             else:
-                query = await self._query(credential, version, parameters)
-                await self._list(call, send, version, credential, query, form)
+                query, named = _read_query(parameters, version)
+                await self._catch_up()
+                found = await self._numbered(credential, query, named)
+                await self._list(call, send, version, credential, found, form)
         except Refusal as refusal:
             await self._say_horizon(refusal)
             raise
@@ -130,6 +132,7 @@ class Statements:
             credential = await self._access.credential(call.headers.get(b"authorization"))
             call.parameters(frozenset())
             more = _read_more(call.path.removeprefix(MORE_PATH))
+            await self._catch_up()
             await self._list(call, send, version, credential, more.query, more.form)
         except Refusal as refusal:
             await self._say_horizon(refusal)
@@ -180,7 +183,6 @@ class Statements:
         query: Query | None,
         form: Form,
     ) -> None:
-        await self._catch_up()
         if query is None:
             through = await self._horizon.consistent_through()
             body = b'{"statements":[],"more":""}'
@@ -199,38 +201,15 @@ class Statements:
         caught_up = await self._horizon.caught_up(STATEMENTS)
         self._metrics.read(time.perf_counter() - started, behind=not caught_up)
 
-    async def _query(
-        self, credential: Credential, version: Version, parameters: dict[str, str]
-    ) -> Query | None:
-        """The query in the store's numbers; None when a name is not known, so that nothing matches."""
-        flags = {
-            name: _boolean(name, parameters.get(name, "false"))
-            for name in ("related_agents", "related_activities", "ascending")
-        }
-        query = Query(
-            limit=_limit(parameters.get("limit", "0")),
-            related_agents=flags["related_agents"],
-            related_activities=flags["related_activities"],
-            ascending=flags["ascending"],
-            registration=(
-                uuid_parameter("registration", parameters["registration"])
-                if "registration" in parameters
-                else None
-            ),
-            since=_instant("since", parameters.get("since")),
-            until=_instant("until", parameters.get("until")),
-        )
-        named: dict[str, int] = {}
-        for name, kind in (("agent", "agent"), ("verb", "verb"), ("activity", "activity")):
-            if name not in parameters:
-                continue
-            text = parameters[name]
-            known = agent_parameter(text, version) if name == "agent" else iri_parameter(name, text)
-            number = await self._names.find(kind, credential.tenant, known)
-            named[name] = 0 if number is None else number
-        if 0 in named.values():
-            return None
-        return msgspec.structs.replace(query, **named)
+    async def _numbered(self, credential: Credential, query: Query, named: Mapping[str, str]) -> Query | None:
+        """The query with the store's numbers of its names; None when one is unknown: nothing matches."""
+        numbers: dict[str, int] = {}
+        for kind, name in named.items():
+            number = await self._names.find(kind, credential.tenant, name)
+            if number is None:
+                return None
+            numbers[kind] = number
+        return msgspec.structs.replace(query, **numbers)
 
     async def _written(self, tenant: int, stored: Sequence[Stored], form: Form) -> list[bytes]:
         """The statements as they are sent: as many from the first on as a page may have bytes."""
@@ -268,6 +247,30 @@ class Statements:
         if not wanted <= known.keys():
             known.update(await self._credentials.documents(tenant))
         return known
+
+
+def _read_query(parameters: Mapping[str, str], version: Version) -> tuple[Query, dict[str, str]]:
+    """What a list is asked for: the query, and agent, verb and activity by canonical name."""
+    flags = {
+        name: _boolean(name, parameters.get(name, "false"))
+        for name in ("related_agents", "related_activities", "ascending")
+    }
+    registration = parameters.get("registration")
+    query = Query(
+        limit=_limit(parameters.get("limit", "0")),
+        related_agents=flags["related_agents"],
+        related_activities=flags["related_activities"],
+        ascending=flags["ascending"],
+        registration=None if registration is None else uuid_parameter("registration", registration),
+        since=_instant("since", parameters.get("since")),
+        until=_instant("until", parameters.get("until")),
+    )
+    named = {
+        name: iri_parameter(name, parameters[name]) for name in ("verb", "activity") if name in parameters
+    }
+    if "agent" in parameters:
+        named["agent"] = agent_parameter(parameters["agent"], version)
+    return query, named
 
 
 def agent_parameter(text: str, version: Version) -> str:

@@ -15,7 +15,7 @@ score        score(batch, stored rows) -> Output: the heart of the score stage
 readout      levels, probabilities and next change for a day
 canonical    export: the canonical form, and its digest
 state        State: rows in memory
-warming      warm: compile everything
+kernel       how kernels are compiled and cached; warming: warm, which compiles all
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.event import (
     ABSENT,
@@ -25,6 +24,7 @@ from lrs.scoring.event import (
     Pairs,
 )
 from lrs.scoring.fact import FACT, FORMAT, ORIGINS, REFERENCE_SCORE, FactFlag, Facts, Kind
+from lrs.scoring.kernel import kernel
 from lrs.scoring.mapping import CATEGORY_MASK, CATEGORY_SHIFT, OTHER_CATEGORY, MappingTable
 from lrs.scoring.table import Tables, find_home
 
@@ -132,7 +132,7 @@ def _courses(
     return courses, course[firsts], part_keys, rows, slots
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _effective(timestamp: int, stored: int) -> tuple[int, bool]:
     if timestamp == ABSENT:
         return stored, False
@@ -141,7 +141,7 @@ def _effective(timestamp: int, stored: int) -> tuple[int, bool]:
     return stored, True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _starts(agents: npt.NDArray[np.int64], actives: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Where each run of equal (agent, activity) begins, and the end."""
     starts = np.empty(len(agents) + 1, np.int64)
@@ -154,7 +154,7 @@ def _starts(agents: npt.NDArray[np.int64], actives: npt.NDArray[np.int64]) -> np
     return starts[: count + 1].copy()
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _parts(
     homes: npt.NDArray[np.int64], tables: Tables
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -183,7 +183,7 @@ def _parts(
     return keys, courses, slots
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _contradicts(kind: int, flags: int) -> bool:
     """cmi5 9.5.2, 9.5.3: passed is success, failed is not, completed is completion."""
     if kind in (Kind.PASSED, Kind.MASTERED):
@@ -193,7 +193,7 @@ def _contradicts(kind: int, flags: int) -> bool:
     return kind == Kind.COMPLETED and flags & Flag.HAS_COMPLETION != 0 and flags & Flag.COMPLETION == 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _interpret(
     events: Events,
     related: npt.NDArray[np.int64],

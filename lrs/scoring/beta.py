@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from numba import njit
+from lrs.scoring.kernel import kernel
 
 _TINY: Final = 1e-300
 _ENOUGH: Final = 1e-13
 _STEPS: Final = 10_000
 
 
-@njit("float64(float64, float64, float64)", cache=True, nogil=True)
+@kernel
 def _fraction(a: float, b: float, x: float) -> float:
     c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
     d = 1.0 / (d if abs(d) > _TINY else _TINY)
@@ -33,7 +33,7 @@ def _fraction(a: float, b: float, x: float) -> float:
     return value
 
 
-@njit("float64(float64, float64, float64)", cache=True, nogil=True)
+@kernel
 def incomplete_beta(a: float, b: float, x: float) -> float:
     """I_x(a, b) for a, b > 0: the probability that a Beta(a, b) variable is at most x."""
     if x <= 0.0:

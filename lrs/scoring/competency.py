@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.catalogue import Aggregator, EvidenceClass
 from lrs.scoring.decay import WEIGHT_ONE, OverflowedError, day_of, gain_or_overflow
 from lrs.scoring.event import ABSENT, NONE, ONE
 from lrs.scoring.fact import REFERENCE_SCORE, FactFlag, Facts, Kind, mask, read_facts
+from lrs.scoring.kernel import kernel
 from lrs.scoring.order import argsort_rows, unsigned
 from lrs.scoring.progress import (
     alive_of,
@@ -84,7 +84,7 @@ def deltas(contributions: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
         keys[name] = rows[name]
     firsts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     gains = rows["gain"]
-    if np.abs(gains.astype(np.float64)).sum() * ONE >= 2.0**62:
+    if np.add.reduceat(np.abs(gains.astype(np.float64)), firsts).max() * ONE >= 2.0**62:
         raise OverflowedError("the change of an accumulator leaves 64 bits")
     summed = np.empty(len(firsts), DELTA)
     for name in keys.dtype.names or ():
@@ -114,7 +114,7 @@ def explain_course(completed: int, agent: int, course: int, tables: Tables) -> n
     return rows[:count]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _contribute_one(
     facts: Facts, agent: int, home: int, tables: Tables, out: npt.NDArray[np.void]
 ) -> tuple[npt.NDArray[np.void], int]:
@@ -122,13 +122,13 @@ def _contribute_one(
     return contribute(facts, order, judged(facts, order, alive_of(facts)), agent, home, 1, tables, out, 0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def is_evidential(fact: np.void) -> bool:
     """Whether a fact can change what its set contributes, itself or by discounting its session."""
     return is_in(fact["kind"], _EVIDENTIAL) or fact["flags"] & FactFlag.NOT_NORMAL != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def contribute(
     facts: Facts,
     order: npt.NDArray[np.int64],
@@ -169,7 +169,7 @@ def contribute(
     return out, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def contribute_course(
     completed: int,
     agent: int,
@@ -191,7 +191,7 @@ def contribute_course(
     return out, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _by_time(facts: Facts, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     keys = np.empty((len(chosen), 3), np.uint64)
     for i in range(len(chosen)):
@@ -200,7 +200,7 @@ def _by_time(facts: Facts, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     return chosen[argsort_rows(keys, len(chosen))]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _candidates(
     facts: Facts, order: npt.NDArray[np.int64], counted: npt.NDArray[np.bool_], kind: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -235,7 +235,7 @@ def _candidates(
     return _by_time(facts, attempts[:tried]), _by_time(facts, completions[:done])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_trusted(trusted: npt.NDArray[np.int64], evidence: int, authority: int) -> bool:
     found = False
     for row in range(len(trusted)):
@@ -243,7 +243,7 @@ def _is_trusted(trusted: npt.NDArray[np.int64], evidence: int, authority: int) -
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _score(fact: np.void, evidence: int, passing: int) -> int:
     """What an attempt is worth. A pass without a score proves the passing score, if there is one."""
     if evidence == EvidenceClass.COMPLETION:
@@ -255,14 +255,14 @@ def _score(fact: np.void, evidence: int, passing: int) -> int:
     return int(passing) if passing != NONE else ONE
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _passes(fact: np.void, passing: int) -> bool:
     if fact["kind"] == Kind.SCORED:
         return passing != NONE and fact["score"] >= passing
     return is_pass(fact, passing)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put(
     chosen: npt.NDArray[np.void], at: int, fact: int, factor: int, score: int, expected: int, when: int
 ) -> None:
@@ -276,7 +276,7 @@ def _put(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _choose(
     facts: Facts,
     candidates: npt.NDArray[np.int64],
@@ -309,7 +309,7 @@ def _choose(
     return number
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put_fact(
     facts: Facts, at: int, evidence: int, passing: int, factor: int, chosen: npt.NDArray[np.void], number: int
 ) -> None:
@@ -318,7 +318,7 @@ def _put_fact(
     _put(chosen, number, at, factor, _score(fact, evidence, passing), expected, fact["effective"])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _put_mean(
     facts: Facts,
     candidates: npt.NDArray[np.int64],
@@ -343,7 +343,7 @@ def _put_mean(
     _put(chosen, number, latest, WEIGHT_ONE, mean, likely, facts[latest]["effective"])
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _emit(
     chosen: npt.NDArray[np.void],
     number: int,

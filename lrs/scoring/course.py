@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.event import ABSENT, ONE
+from lrs.scoring.kernel import kernel
 from lrs.scoring.progress import earliest
 from lrs.scoring.table import Tables
 
@@ -93,7 +93,7 @@ def satisfied_bits(state: bytes) -> int:
     return sum(1 << slot for slot in np.flatnonzero(satisfied).tolist())
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _locate(
     courses: npt.NDArray[np.void],
     starts: npt.NDArray[np.int64],
@@ -124,7 +124,7 @@ def _locate(
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _summary(
     slots: npt.NDArray[np.void], start: int, course: int, tables: Tables, out: npt.NDArray[np.void], at: int
 ) -> None:
@@ -146,7 +146,7 @@ def _summary(
     row["completed"] = completed if count == size else ABSENT
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def advance(
     slots: npt.NDArray[np.void],
     starts: npt.NDArray[np.int64],

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 
 from lrs.scoring.event import LANDMARK_US, ONE
+from lrs.scoring.kernel import kernel
 
 DAY_US: Final = 86_400_000_000
 WEIGHT_ONE: Final = 256
@@ -46,13 +46,13 @@ def capacity(half_life: int, day: int = HORIZON_DAYS) -> int:
     return _LIMIT // (gain(WEIGHT_ONE, day, half_life) * ONE)
 
 
-@njit("int64(int64)", cache=True, nogil=True, inline="always")
+@kernel
 def day_of(effective: int) -> int:
     """UTC days of an effective time since the landmark, never negative."""
     return max(effective - LANDMARK_US, 0) // DAY_US
 
 
-@njit("int64(int64, int64, int64)", cache=True, nogil=True)
+@kernel
 def gain_or_overflow(weight: int, day: int, half_life: int) -> int:
     """`gain` in 64 bits; -1 where ONE times it would leave them."""
     steps = 256 * day // half_life

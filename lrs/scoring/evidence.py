@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.batch import Batch
 from lrs.scoring.fact import CHUNK, FACT, EvidenceError, FactFlag, Facts, read_facts
+from lrs.scoring.kernel import kernel
 from lrs.scoring.order import argsort_rows
 
 EvidenceRow = tuple[int, int, int, bytes]
@@ -108,7 +108,7 @@ def merge(batch: Batch, facts: Facts, starts: npt.NDArray[np.int64]) -> tuple[Se
     return sets, Chunks(rows, merged), dict(zip(MERGED, counts.tolist(), strict=True))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _locate(
     keys: npt.NDArray[np.void], places: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], int]:
@@ -135,7 +135,7 @@ def _locate(
     return starts, row if row < len(places) else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _merge(
     stored: Facts,
     stored_starts: npt.NDArray[np.int64],
@@ -205,7 +205,7 @@ def _merge(
     return starts, counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _dirty_chunks(
     keys: npt.NDArray[np.void],
     starts: npt.NDArray[np.int64],

@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from lrs.scoring.kernel import kernel
 
 _SHORT = 24
 _SIGN = np.uint64(1 << 63)
 
 
-@njit("uint64(int64)", cache=True, nogil=True, inline="always")
+@kernel
 def unsigned(value: int) -> Any:
     """A signed integer as one that sorts alike without sign."""
     return np.uint64(value) ^ _SIGN
 
 
-@njit("boolean(uint64[:, ::1], int64, int64)", cache=True, nogil=True)
+@kernel
 def _before(keys: npt.NDArray[np.uint64], left: int, right: int) -> bool:
     for column in range(keys.shape[1]):
         if keys[left, column] != keys[right, column]:
@@ -26,7 +27,7 @@ def _before(keys: npt.NDArray[np.uint64], left: int, right: int) -> bool:
     return False
 
 
-@njit("int64[::1](uint64[:, ::1], int64)", cache=True, nogil=True)
+@kernel
 def argsort_rows(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.int64]:
     """The indices of the first `count` rows in lexicographic order; equal rows keep theirs."""
     order = np.arange(count)

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.catalogue import ModuleKind
 from lrs.scoring.event import ABSENT, NONE, Flag, MoveOn
 from lrs.scoring.fact import FactFlag, Facts, Kind, mask, read_facts
+from lrs.scoring.kernel import kernel
 from lrs.scoring.order import argsort_rows, unsigned
 from lrs.scoring.table import Tables, find_home, rule_of
 
@@ -64,7 +64,7 @@ def read_progress(packed: bytes, activity: int, tables: Tables) -> np.void:
     return out[0]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def alive_of(facts: Facts) -> npt.NDArray[np.bool_]:
     """Which facts are not retracted."""
     alive = np.empty(len(facts), np.bool_)
@@ -73,7 +73,7 @@ def alive_of(facts: Facts) -> npt.NDArray[np.bool_]:
     return alive
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold_one(facts: Facts, home: int, tables: Tables, out: npt.NDArray[np.void]) -> None:
     order, alive = session_order(facts), alive_of(facts)
     kind, move_on, passing = rule_of(tables.homes, home)
@@ -81,13 +81,13 @@ def _fold_one(facts: Facts, home: int, tables: Tables, out: npt.NDArray[np.void]
     fold(facts, order, alive, judged(facts, order, alive), kind, move_on, passing, spans, out, 0)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def is_in(kind: int, kinds: int) -> bool:
     """Whether a kind is in a mask."""
     return (kinds >> np.int64(kind)) & 1 != 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def session_order(facts: Facts) -> npt.NDArray[np.int64]:
     """Indices by registration, session, effective time and id."""
     keys = np.empty((len(facts), 6), np.uint64)
@@ -99,7 +99,7 @@ def session_order(facts: Facts) -> npt.NDArray[np.int64]:
     return argsort_rows(keys, len(facts))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def same_registration(left: np.void, right: np.void) -> bool:
     """Whether two facts are of one registration."""
     return (
@@ -108,7 +108,7 @@ def same_registration(left: np.void, right: np.void) -> bool:
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def judged(facts: Facts, order: npt.NDArray[np.int64], alive: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which facts can satisfy and prove: alive, and not of a session launched to browse or review."""
     normal = True
@@ -136,13 +136,13 @@ def judged(facts: Facts, order: npt.NDArray[np.int64], alive: npt.NDArray[np.boo
     return counted
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def is_defined(fact: np.void, kind: int) -> bool:
     """Whether a fact may satisfy a module of this ModuleKind."""
     return kind != ModuleKind.CMI5 or fact["flags"] & _CMI5_DEFINED == _CMI5_DEFINED
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def is_pass(fact: np.void, mastery: int) -> bool:
     """Whether a fact is a pass: its verb says so and its score does not fall short of mastery."""
     return (fact["kind"] == Kind.PASSED or fact["kind"] == Kind.MASTERED) and (
@@ -150,7 +150,7 @@ def is_pass(fact: np.void, mastery: int) -> bool:
     )
 
 
-@njit(cache=True, nogil=True, inline="always")
+@kernel
 def earliest(left: int, right: int) -> int:
     """The earlier of two times, either of which may be absent."""
     if left == ABSENT:
@@ -158,7 +158,7 @@ def earliest(left: int, right: int) -> int:
     return left if right == ABSENT else min(left, right)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _met(move_on: int, completed: int, passed: int, waived: int, first: int) -> int:
     """When a registration was satisfied."""
     met = ABSENT
@@ -176,7 +176,7 @@ def _met(move_on: int, completed: int, passed: int, waived: int, first: int) -> 
     return earliest(met, waived)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def fold(
     facts: Facts,
     order: npt.NDArray[np.int64],
@@ -277,7 +277,7 @@ def fold(
     row["attempts"], row["registrations"], row["facts"] = attempts, registrations, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _later(facts: Facts, left: int, right: int) -> int:
     """The later of two facts by (effective time, id)."""
     a, b = facts[left], facts[right]
@@ -288,7 +288,7 @@ def _later(facts: Facts, left: int, right: int) -> int:
     return left if a["id_lo"] > b["id_lo"] else right
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _duration_ms(
     facts: Facts,
     order: npt.NDArray[np.int64],

@@ -17,13 +17,13 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.beta import incomplete_beta
 from lrs.scoring.catalogue import LEVELS, EvidenceClass
 from lrs.scoring.decay import DAY_US
 from lrs.scoring.event import LANDMARK_US, ONE
 from lrs.scoring.fact import REFERENCE_SCORE
+from lrs.scoring.kernel import kernel
 from lrs.scoring.table import Tables
 
 KOLKATA_US: Final = 19_800_000_000
@@ -62,7 +62,7 @@ class Policy:
     weights: tuple[float, ...] = (8.0, 4.0, 2.0, 0.25, 0.0)
     caps: tuple[float, ...] = (8.0, 8.0, 8.0, 2.0, 0.0)
 
-    def arrays(self) -> tuple[npt.NDArray[np.float64], ...]:
+    def arrays(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """For kernels."""
         parameters = np.array([self.a0, self.b0, self.m, self.gamma])
         return parameters, np.array(self.weights), np.array(self.caps)
@@ -122,7 +122,7 @@ def read_out(
     return out[: _read_all(rows, half_lives, day, *policy.arrays(), calibration.points, out)]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _read_all(
     rows: npt.NDArray[np.void],
     half_lives: npt.NDArray[np.int64],
@@ -169,7 +169,7 @@ def _read_all(
     return count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _level(
     totals: npt.NDArray[np.float64],
     half_life: int,
@@ -208,7 +208,7 @@ def _level(
     return found, capped
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _next_change(
     totals: npt.NDArray[np.float64],
     half_life: int,
@@ -241,7 +241,7 @@ def _next_change(
     return NEVER
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _published(raw: float, points: npt.NDArray[np.float64]) -> float:
     for i in range(1, points.shape[1]):
         if raw <= points[0, i]:

@@ -19,7 +19,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.batch import Batch
 from lrs.scoring.competency import (
@@ -33,6 +32,7 @@ from lrs.scoring.course import COURSE_PROGRESS, SLOT, CourseRow, advance, stored
 from lrs.scoring.event import ABSENT
 from lrs.scoring.evidence import Chunks, EvidenceRow, merge, stored_facts
 from lrs.scoring.fact import Facts
+from lrs.scoring.kernel import kernel
 from lrs.scoring.progress import PROGRESS, fold, judged, session_order
 from lrs.scoring.table import Tables, rule_of
 
@@ -87,7 +87,8 @@ class CourseRows:
 class Output:
     """What a batch changes. `keys`, `before`, `after`: PROGRESS of every activity whose facts changed;
     `competencies`: DELTA; `changes`: CHANGE, sorted by what, then key; `counts`: events by what became
-    of them (batch.REASONS, evidence.MERGED)."""
+    of them (batch.REASONS, evidence.MERGED), and how often an LMS called a course satisfied that is not
+    complete (`lms_disagrees`)."""
 
     evidence: Chunks
     courses: CourseRows
@@ -144,6 +145,7 @@ def score(
         batch.courses, batch.course_index, of_courses, tables, contributions, count
     )
     rows = _course_rows(batch, slots, slot_starts, of_courses, changed)
+    disagreements = _disagreements(batch, touched, before, after, of_courses[1])
     keys, before, after = batch.keys[touched], before[touched], after[touched]
     return Output(
         chunks,
@@ -158,8 +160,24 @@ def score(
                 *_changes(rows.keys, rows.before, rows.after, _OF_COURSE),
             ]
         ),
-        {**batch.counts, **merged},
+        {**batch.counts, **merged, "lms_disagrees": disagreements},
     )
+
+
+def _disagreements(
+    batch: Batch,
+    touched: npt.NDArray[np.bool_],
+    before: npt.NDArray[np.void],
+    after: npt.NDArray[np.void],
+    courses: npt.NDArray[np.void],
+) -> int:
+    """How many courses the LMS now calls satisfied (cmi5 9.3.9) while they are not complete."""
+    own = batch.part_slots < 0
+    keys, rows = batch.part_keys[own], batch.part_rows[own]
+    said = (
+        touched[keys] & (before["lms_satisfied"][keys] == ABSENT) & (after["lms_satisfied"][keys] != ABSENT)
+    )
+    return int((said & (courses["completed"][rows] == ABSENT)).sum())
 
 
 def _course_rows(
@@ -199,7 +217,7 @@ def _changes(
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold_all(
     facts: Facts,
     starts: npt.NDArray[np.int64],
@@ -244,7 +262,7 @@ def _fold_all(
     return out, count
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _complete_all(
     courses: npt.NDArray[np.void],
     course_index: npt.NDArray[np.int64],

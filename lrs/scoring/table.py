@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from lrs.scoring.catalogue import Catalogue, EvidenceClass, Item, ModuleKind
 from lrs.scoring.decay import DAY_US
 from lrs.scoring.event import NONE, MoveOn
 from lrs.scoring.fact import REFERENCE_SCORE
+from lrs.scoring.kernel import kernel
 
 HOME: Final = np.dtype(
     [
@@ -130,14 +130,14 @@ def compile_catalogue(
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def find_home(activities: npt.NDArray[np.int64], activity: int) -> int:
     """The row of `homes` for an activity, given `Tables.activities`; -1: not in the catalogue."""
     at = np.searchsorted(activities, activity)
     return int(at) if at < len(activities) and activities[at] == activity else -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def rule_of(homes: npt.NDArray[np.void], home: int) -> tuple[int, int, int]:
     """ModuleKind, MoveOn and passing score by which a home (-1: none) is judged."""
     if home < 0:

@@ -74,7 +74,8 @@ def check(frame: Frame) -> None:
     agents, activities = frame.agent_relations, frame.activity_relations
     referring = flags_of(columns, frames.REFERS | frames.VOIDS)
     fits = (
-        len(frame.received) == len(frame.authorities)
+        all(0 <= number < 1 << 31 for number in (frame.tenant, frame.dictionary, *frame.authorities))
+        and len(frame.received) == len(frame.authorities)
         and _below(columns["request"], len(frame.authorities))
         and _below(columns["verb"], len(frame.verbs))
         and _below(columns["actor"], len(frame.agents) + 1)

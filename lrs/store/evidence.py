@@ -144,7 +144,7 @@ class EvidenceWriter:
             events, pairs = await self._events(
                 connection, await reread(mine, self._dictionaries, self._names, connection)
             )
-            events["flags"] |= Flag.RETRACT
+            events["flags"] |= np.uint16(Flag.RETRACT)
             parts.append((events, pairs))
         events, pairs = joined(parts)
         homes = events["agent"] % self._log.partitions

@@ -77,7 +77,7 @@ class Persist:
                 readable.append((record, frame))
         # A dictionary that the store lacks ends the worker: what it compressed could never be read.
         await self._statements.dictionaries.load(self._pool, {frame.dictionary for _, frame in readable})
-        batch = await gather(partition, readable, self._names)
+        batch = await self._gather(partition, readable, damaged)
         poison: dict[int, str] = {}
         try:
             await self._commit(partition, epoch, records, batch, poison, damaged)
@@ -86,6 +86,22 @@ class Persist:
             await self._commit(partition, epoch, records, batch, poison, damaged)
         if batch.rows:
             self._stored(batch.columns["received"])
+
+    async def _gather(
+        self, partition: int, readable: list[tuple[Record, Frame]], damaged: list[tuple[Record, str]]
+    ) -> Batch:
+        """One batch of all frames but those with names that the store does not take, which are damaged."""
+        try:
+            return await gather(partition, readable, self._names)
+        except DATA_ERRORS:
+            good = []
+        for record, frame in readable:
+            try:
+                await gather(partition, [(record, frame)], self._names)
+                good.append((record, frame))
+            except DATA_ERRORS as error:
+                damaged.append((record, f"{type(error).__name__}: {error}"))
+        return await gather(partition, good, self._names)
 
     async def _commit(
         self,

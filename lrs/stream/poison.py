@@ -9,6 +9,7 @@ import asyncpg
 import numpy as np
 
 from lrs.scoring import OverflowedError
+from lrs.store.reread import Unreadable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +20,7 @@ DATA_ERRORS: Final = (
     ValueError,
     OverflowError,
     OverflowedError,
+    Unreadable,
 )
 """What may be the data's own fault. Everything else is the store's, the network's or the machine's."""
 

@@ -13,7 +13,7 @@ import msgspec
 from lrs.xapi import language
 from lrs.xapi.kernel import reading
 from lrs.xapi.kernel.tables import CODE
-from lrs.xapi.kernel.tape import END, KIND, NEXT, OBJECT, START
+from lrs.xapi.kernel.tape import END, KIND, NEXT, OBJECT, SHAPE, START, STRING
 from lrs.xapi.scan import Scan, scan
 from lrs.xapi.schema import COMPONENTS, IDENTIFIERS
 from lrs.xapi.statement import Given
@@ -27,6 +27,7 @@ _text = msgspec.json.Decoder(str).decode
 _language_map = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.encode
 _ROLES = ("parent", "grouping", "category", "other")
+_QUOTE, _BACKSLASH = b'"\\'
 _MENDED = int(Given.STORED | Given.AUTHORITY | Given.SINGLE_CONTEXT_ACTIVITY)
 
 
@@ -61,18 +62,18 @@ def render_exact(
         added += b',"authority":' + authority
     done = scan(raw, reading.STATEMENT, Version.V2_0_0)
     parts, at = [], 0
-    for start, end, text in sorted(_edits(done, now, authority)):
+    for start, end, text in sorted(_edits(done, raw, now, authority)):
         parts += [raw[at:start], text]
         at = end
     return b"".join([*parts, raw[at:-1], added, b"}"])
 
 
-def _edits(done: Scan, stored: bytes, authority: bytes) -> Iterator[tuple[int, int, bytes]]:
+def _edits(done: Scan, raw: bytes, stored: bytes, authority: bytes) -> Iterator[tuple[int, int, bytes]]:
     """(first byte, byte after, text to put there) for the members that are overwritten or mended."""
     for name, text in (("stored", stored), ("authority", authority)):
         node = _member(done, 0, name)
         if node is not None:
-            yield int(done.tape[node, START]), int(done.tape[node, END]), text
+            yield *_span(done, raw, node), text
     for statement in (0, _member(done, 0, "object")):
         context = None if statement is None else _member(done, statement, "context")
         activities = None if context is None else _member(done, context, "contextActivities")
@@ -80,9 +81,20 @@ def _edits(done: Scan, stored: bytes, authority: bytes) -> Iterator[tuple[int, i
             assert activities is not None
             node = _member(done, activities, role)
             if node is not None and done.tape[node, KIND] == OBJECT:
-                start, end = int(done.tape[node, START]), int(done.tape[node, END])
+                start, end = _span(done, raw, node)
                 yield start, start, b"["
                 yield end, end, b"]"
+
+
+def _span(done: Scan, raw: bytes, node: int) -> tuple[int, int]:
+    """Where a value stands in the bytes that were sent."""
+    if done.tape[node, KIND] != STRING:
+        return int(done.tape[node, START]), int(done.tape[node, END])
+    start = end = int(done.tape[node, SHAPE])
+    end += 1
+    while raw[end] != _QUOTE:
+        end += 2 if raw[end] == _BACKSLASH else 1
+    return start, end + 1
 
 
 def _member(done: Scan, node: int, name: str) -> int | None:

@@ -293,7 +293,7 @@ def _unlist(e: Engine) -> int:
         e.numbers[LATE_TAIL] = -1
     e.call_state[call] &= ~_LISTED
     _free_call(e, call)
-    return call
+    return int(call)
 
 
 @kernel

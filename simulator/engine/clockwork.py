@@ -1,4 +1,6 @@
-"""The event loop: what happens next, until a moment comes at which somebody outside wants to look or to act."""
+"""The event loop: what happens next, until a moment comes at which somebody outside wants to look or to
+act.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,8 @@ from simulator.engine.pool import (
     WORK_DONE,
     end_task,
     end_timer,
-    pass_time,
     set_rate,
+    settle,
     use,
 )
 from simulator.engine.state import (
@@ -65,7 +67,9 @@ _ARRIVES, _TIMER, _LATE, _TASK = range(4)
 
 @kernel
 def advance(e: Engine, words: U64, until: float) -> bool:
-    """Let everything happen that happens before `until` (seconds); False if more waits than there is room for."""
+    """Let everything happen that happens before `until` (seconds); False if more waits than there is room
+    for.
+    """
     due = 1e300
     n = len(words)
     if e.numbers[NEXT_ARRIVAL] < n:
@@ -82,11 +86,9 @@ def advance(e: Engine, words: U64, until: float) -> bool:
             if late < when:
                 what, when = _LATE, late
         for pool in range(4):
-            if e.tasks[pool] > 0 and e.rate[pool] > 0.0:
-                end = e.now[0] + (e.task_end[pool, 0] - e.virtual[pool]) / e.rate[pool]
-                if end < when:
-                    what, which, when = _TASK, pool, end
-        pass_time(e, max(when, e.now[0]))
+            if e.pool_end[pool] < when:
+                what, which, when = _TASK, pool, e.pool_end[pool]
+        e.now[0] = max(when, e.now[0])
         if what == _ARRIVES:
             arrive(e, words[e.numbers[NEXT_ARRIVAL]], due)
             e.numbers[NEXT_ARRIVAL] += 1
@@ -174,6 +176,7 @@ def _flushed(e: Engine) -> None:
 def wake(e: Engine) -> None:
     """Start whatever can start, after somebody outside has changed speeds, owners or what is up."""
     for pool in range(4):
+        settle(e, pool)
         set_rate(e, pool)
     start_edges(e)
     start_reads(e)
@@ -196,7 +199,7 @@ def oldest(e: Engine, stage: int) -> float:
         for item in (e.lane_batch[lane], e.lane_head[lane]):
             if item >= 0:
                 since = min(since, e.segment_at[item])
-    return e.now[0] - since
+    return float(e.now[0] - since)
 
 
 @kernel

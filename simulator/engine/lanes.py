@@ -248,7 +248,7 @@ def stage_seconds(e: Engine, component: int, lane: int) -> float:
 @kernel
 def current(e: Engine, code: int, lane: int) -> bool:
     """Whether a task or timer is of its lane's present epoch, and not of one that was broken off."""
-    return (code >> EPOCH_BITS) % EPOCHS == e.lane_epoch[lane] % EPOCHS
+    return bool((code >> EPOCH_BITS) % EPOCHS == e.lane_epoch[lane] % EPOCHS)
 
 
 @kernel
@@ -270,7 +270,7 @@ def after_query(e: Engine, lane: int) -> None:
     if e.numbers[LOCK_HOLDER] == lane:
         wait_for_flush(e, lane)
     elif e.lane_rest[lane] > 0.0:
-        size = (2 * MAX_PARTITIONS)
+        size = 2 * MAX_PARTITIONS
         place = (e.numbers[LOCK_HEAD] + e.numbers[LOCK_COUNT]) % size
         e.lock_ring[place] = lane_code(e, QUERY_DONE, lane)
         e.numbers[LOCK_COUNT] += 1

@@ -50,14 +50,14 @@ def service(e: Engine, component: int, requests: float, statements: float) -> fl
     mean = row[0] + row[1] * requests + row[2] * statements
     shape = int(row[3])
     if shape != CONSTANT:
-        e.numbers[DRAWS] += 2
-        place = e.numbers[DRAWS] - 1
+        e.numbers[DRAWS] += 1
+        place = e.numbers[DRAWS]
         if shape == EXPONENTIAL:
             mean *= exponential(e.key[0], place)
         else:
             mean *= lognormal(e.key[0], place, row[4])
     e.cpu[component] += mean
-    return mean
+    return float(mean)
 
 
 @kernel
@@ -102,17 +102,31 @@ def _pop(at: F64, codes: I64, n: int) -> None:
 
 
 @kernel
+def settle(e: Engine, pool: int) -> None:
+    """Bring a pool's virtual time up to the clock; between two changes of a pool its rate is constant."""
+    dt = e.now[0] - e.pool_since[pool]
+    e.pool_since[pool] = e.now[0]
+    n = e.tasks[pool]
+    if n > 0:
+        e.virtual[pool] += dt * e.rate[pool]
+        e.pool_busy[pool] += dt * min(float(n), e.cores[pool])
+
+
+@kernel
 def set_rate(e: Engine, pool: int) -> None:
     """Every running task of a pool gets an equal share, and never more than one core."""
     n = e.tasks[pool]
-    share = 1.0 if n <= e.cores[pool] else e.cores[pool] / n
-    e.rate[pool] = share
+    e.rate[pool] = 1.0 if n <= e.cores[pool] else e.cores[pool] / n
+    e.pool_end[pool] = 1e300
+    if n > 0:
+        e.pool_end[pool] = e.now[0] + (e.task_end[pool, 0] - e.virtual[pool]) / e.rate[pool]
 
 
 @kernel
 def run_task(e: Engine, tier: int, seconds: float, code: int) -> None:
     """Start a task of so many CPU seconds."""
     pool = e.pool[tier]
+    settle(e, pool)
     n = e.tasks[pool]
     _push(e.task_end[pool], e.task_code[pool], n, e.virtual[pool] + seconds, code)
     e.tasks[pool] = n + 1
@@ -122,12 +136,13 @@ def run_task(e: Engine, tier: int, seconds: float, code: int) -> None:
 @kernel
 def end_task(e: Engine, pool: int) -> int:
     """Take away the task that ends first, and give its code."""
+    settle(e, pool)
     code = e.task_code[pool, 0]
     e.virtual[pool] = max(e.virtual[pool], e.task_end[pool, 0])
     _pop(e.task_end[pool], e.task_code[pool], e.tasks[pool])
     e.tasks[pool] -= 1
     set_rate(e, pool)
-    return code
+    return int(code)
 
 
 @kernel
@@ -146,19 +161,7 @@ def end_timer(e: Engine) -> int:
     code = e.timer_code[0]
     _pop(e.timer_at, e.timer_code, e.numbers[TIMERS])
     e.numbers[TIMERS] -= 1
-    return code
-
-
-@kernel
-def pass_time(e: Engine, until: float) -> None:
-    """Move the clock on; tasks progress at their rates."""
-    dt = until - e.now[0]
-    for pool in range(4):
-        n = e.tasks[pool]
-        if n > 0:
-            e.virtual[pool] += dt * e.rate[pool]
-            e.pool_busy[pool] += dt * min(float(n), e.cores[pool])
-    e.now[0] = until
+    return int(code)
 
 
 @kernel
@@ -171,12 +174,14 @@ def use(e: Engine, part: int, change: int) -> None:
 @kernel
 def used_seconds(e: Engine, part: int) -> float:
     """For how long a part was in use until now, added over its processes."""
-    return e.used[part, 0] + e.used[part, 1] * e.now[0]
+    return float(e.used[part, 0] + e.used[part, 1] * e.now[0])
 
 
 @kernel
 def take(e: Engine, what: int, free: I32, most: int) -> int:
-    """A free place among calls, requests or segments. If there is none the run ends in trouble, told at once."""
+    """A free place among calls, requests or segments. If there is none the run ends in trouble, told at
+    once.
+    """
     if e.free[what] > 0:
         e.free[what] -= 1
         return int(free[e.free[what]])
@@ -184,7 +189,7 @@ def take(e: Engine, what: int, free: I32, most: int) -> int:
         e.numbers[TROUBLE] = 1
         return most - 1
     e.ever[what] += 1
-    return e.ever[what] - 1
+    return int(e.ever[what] - 1)
 
 
 @kernel

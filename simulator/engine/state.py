@@ -14,7 +14,8 @@ from simulator.compiled import F64, I32, I64, U64
 from simulator.population import root
 
 # Components that take time, the rows of `service`; the columns are seconds for a transaction (or a request at
-# an edge), for each request in it and for each statement in it, the shape of the noise, and its cv.
+# an edge), for each request in it and for each statement in it, the shape of the noise, and a lognormal's
+# sigma.
 COMPONENTS = (
     "edge",
     "reject",
@@ -45,8 +46,8 @@ CONSTANT, EXPONENTIAL, LOGNORMAL = range(3)
 SHAPES = ("constant", "exponential", "lognormal")
 
 # Whole-number settings, the places of `limits`.
-(EDGES, PARTITIONS, INFLIGHT, APPEND_MAX, PERSIST_MAX, SCORE_MAX, CONNECTIONS, KAFKA, RETRY, RETRY_LIMIT) = range(
-    10
+(EDGES, PARTITIONS, INFLIGHT, APPEND_MAX, PERSIST_MAX, SCORE_MAX, CONNECTIONS, KAFKA, RETRY, RETRY_LIMIT) = (
+    range(10)
 )
 NO_RETRY, AT_ONCE, FIXED, BACKOFF = range(4)
 # Real settings, the places of `settings`.
@@ -151,7 +152,9 @@ _FIELDS: list[tuple[str, str, tuple[int, ...]]] = [
     ("rate", "f8", (4,)),
     ("virtual", "f8", (4,)),
     ("tasks", "i8", (4,)),
-    ("pool_busy", "f8", (4,)),
+    ("pool_busy", "f8", (4,)),  # core seconds, until pool_since
+    ("pool_since", "f8", (4,)),
+    ("pool_end", "f8", (4,)),  # when the first task ends, if nothing changes
     ("task_end", "f8", (4, _TASKS)),
     ("task_code", "i8", (4, _TASKS)),
     # timers: a heap of (time, code)
@@ -236,6 +239,8 @@ class Engine(Protocol):
     virtual: F64
     tasks: I64
     pool_busy: F64
+    pool_since: F64
+    pool_end: F64
     task_end: F64
     task_code: I64
     timer_at: F64
@@ -305,7 +310,9 @@ def new_engine(
     slots: int,
     seed: int,
 ) -> Engine:
-    """An idle record store. `owners` has for each stage the owner of each partition, `workers` their number."""
+    """An idle record store. `owners` has for each stage the owner of each partition, `workers` their
+    number.
+    """
     e = cast(Engine, np.zeros(1, _DTYPE).view(np.recarray)[0])
     lanes = 3 * int(limits[PARTITIONS])
     e.service[:], e.limits[:], e.settings[:] = service, limits, settings
@@ -314,13 +321,14 @@ def new_engine(
     e.cores[:] = 1.0
     e.cores[: len(cores)] = cores
     e.rate[:] = 1.0
+    e.pool_end[:] = 1e300
     for place in (EDGE_HEAD, EDGE_TAIL, READ_HEAD, READ_TAIL, LATE_HEAD, LATE_TAIL, LOCK_HOLDER):
         e.numbers[place] = -1
     e.numbers[DISK_UP] = 1
     for links in (e.lane_head, e.lane_tail, e.lane_batch):
         links[:lanes] = -1
     e.lane_up[:lanes] = 1
-    e.lane_owner[:lanes] = sum(owners, [])
+    e.lane_owner[:lanes] = [owner for stage in owners for owner in stage]
     e.workers[0] = workers[PERSISTING] + workers[SCORING]
     e.worker_first[:] = [0, 0, workers[PERSISTING]]
     e.slots[0] = slots

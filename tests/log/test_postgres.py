@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from lrs.log.memory import MemoryLog
 from lrs.log.port import LogUnavailable, OffsetOutOfLog
-from lrs.log.postgres import PostgresLog, Ring
+from lrs.log.postgres import PostgresLog, Ring, _forget
 from tests.log.contract import MANY, PARTITIONS, LogContract, NewLog, claims, identifier, read_all
 
 RESTLESS = Ring(slots=2, segment_bytes=1, segment_seconds=3600.0, retention_seconds=0.0)
@@ -115,6 +119,35 @@ async def test_a_partition_that_is_not_passed_keeps_the_whole_segment(log: Postg
     assert [record.value for record in await read_all(log, 1)] == [b"unread"]
 
 
+async def test_two_who_turn_the_ring_at_once_lose_nothing(log: PostgresLog, pool: asyncpg.Pool) -> None:
+    """What one of them found to be forgettable may be another segment, in use, a moment later."""
+    read: list[bytes] = []
+    for number in range(20):
+        await log.append(0, str(number).encode(), 1)
+        offset = len(read)
+        await asyncio.gather(*(log.trim({0: offset, 1: 0, 2: 0}) for _ in range(4)))
+        read += [record.value for record in await log.read({0: offset}, 10, MANY)]
+    assert read == [str(number).encode() for number in range(20)]
+    assert (await log.ends())[0].start > 0
+    assert len(await slots(pool)) <= 4
+
+
+async def test_a_segment_that_is_in_use_again_is_not_freed_by_who_comes_late(
+    log: PostgresLog, pool: asyncpg.Pool
+) -> None:
+    for number in range(3):
+        await log.append(0, str(number).encode(), 1)
+        await log.trim(await passed(log))
+    await log.append(0, b"new", 1)
+    in_use = await pool.fetchrow(
+        "select slot, ordinal from log_segment order by ordinal desc nulls last limit 1"
+    )
+    assert in_use is not None
+    async with pool.acquire() as connection:
+        assert await _forget(connection, in_use["slot"], in_use["ordinal"] - 2)
+    assert [record.value for record in await log.read({0: 3}, 10, MANY)] == [b"new"]
+
+
 async def test_an_empty_segment_is_not_closed(log: PostgresLog, pool: asyncpg.Pool) -> None:
     for _ in range(3):
         await log.trim(await passed(log))
@@ -167,6 +200,16 @@ async def test_a_claim_carries_the_position_of_its_statement(log: PostgresLog, p
     instants = [(row["pos"] >> 12) + 1_577_836_800_000_000 for row in rows]
     assert instants == [appended.end - 2, appended.end - 1, appended.end]
     assert [row["pos"] & 0xFFF for row in rows] == [2, 2, 2]
+
+
+async def test_writers_that_claim_the_same_ids_in_opposite_orders_never_deadlock(log: PostgresLog) -> None:
+    for number in range(10):
+        ids = [(1000 * number + place, 1) for place in range(600)]
+        one, other = await asyncio.gather(
+            log.append(0, b"frame", len(ids), claims(ids)),
+            log.append(1, b"frame", len(ids), claims(ids[::-1])),
+        )
+        assert sorted([len(one.repeated), len(other.repeated)]) == [0, 600]
 
 
 async def test_within_a_transaction_records_appear_with_its_commit(
@@ -244,3 +287,50 @@ async def test_a_broken_connection_says_that_the_log_is_unavailable(
         await transaction.rollback()
     await log.append(0, b"frame", 1)
     assert len(await read_all(log, 0)) == 1
+
+
+tenants = itertools.count(1000)
+"""A tenant of its own for each example, so that they are apart in one database."""
+
+FRAMES = st.lists(
+    st.tuples(
+        st.integers(0, PARTITIONS - 1),
+        st.lists(
+            st.dictionaries(st.integers(0, 7), st.integers(0, 2), min_size=1, max_size=3),
+            min_size=1,
+            max_size=4,
+        ),
+    ),
+    min_size=1,
+    max_size=8,
+)
+"""Frames: a partition, and requests, each of ids with their digests."""
+
+
+def apart(requests: list[dict[int, int]]) -> list[list[tuple[int, int]]]:
+    """The requests without ids that stand in an earlier one: no frame holds such."""
+    seen: set[int] = set()
+    kept = []
+    for request in requests:
+        kept.append([(id_, digest) for id_, digest in request.items() if id_ not in seen])
+        seen |= request.keys()
+    return [request for request in kept if request]
+
+
+@given(frames=FRAMES)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_claims_end_as_in_the_log_in_memory(
+    pool: asyncpg.Pool, frames: list[tuple[int, list[dict[int, int]]]]
+) -> None:
+    """The same frames, one after the other, are judged alike by both logs."""
+    tenant = next(tenants)
+    real = await PostgresLog.open(pool, f"topic {tenant}", PARTITIONS)
+    model = MemoryLog("statements", PARTITIONS)
+    for partition, requests in frames:
+        claimed = claims(*apart(requests), tenant=tenant)
+        outcomes = [await log.append(partition, b"frame", len(claimed.ids), claimed) for log in (real, model)]
+        one, other = ((list(each.repeated), each.conflicts, each.offset) for each in outcomes)
+        assert one == other
+    for partition in range(PARTITIONS):
+        found, expected = await read_all(real, partition), await read_all(model, partition)
+        assert [list(each.skip) for each in found] == [list(each.skip) for each in expected]

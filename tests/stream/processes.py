@@ -55,7 +55,7 @@ class Workers:
             process.kill()
             process.wait()
 
-    async def own(self, *names: str, seconds: float = 30.0) -> float:
+    async def own(self, *names: str, seconds: float = 60.0) -> float:
         """Wait until these workers share all partitions; the seconds that it took."""
         loop = asyncio.get_running_loop()
         started = loop.time()

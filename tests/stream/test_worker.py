@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from faust.types import TP
 
 from lrs.log.port import Fenced, OffsetOutOfLog
 from lrs.log.postgres import PostgresLog
@@ -60,7 +61,7 @@ async def worker(pool: asyncpg.Pool, log: PostgresLog, name: str = "first") -> A
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15.0) -> None:
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 - it lies in the database
+        while not await condition():
             await asyncio.sleep(0.02)
 
 
@@ -155,6 +156,8 @@ async def test_a_stuck_partition_holds_no_other(pool: asyncpg.Pool, log: Postgre
         for number in range(1000, 1600):
             await log.append(1 + number % 2, value(number), 1)
         assert await until_counted(pool, 600) == [value(number) for number in range(1000, 1600)]
+        position = await first.app.consumer.position(TP("statements", 0))
+        assert position < 400, "it is not read further than its queue holds"
         started = time.perf_counter()
         await log.append(1, value(2000), 1)
         await until_counted(pool, 601)

@@ -142,7 +142,7 @@ def _unique(values: list[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def read(raw: bytes, version: Version, definitions: dict[str, list[bytes]] | None = None) -> Statement:
+def read(raw: bytes, version: Version) -> Statement:
     """The Statement for the exact bytes of a valid one (definitions compare after decoding)."""
     statement = decode(raw)
     thing, context, result = statement["object"], statement.get("context", {}), statement.get("result", {})
@@ -166,26 +166,18 @@ def read(raw: bytes, version: Version, definitions: dict[str, list[bytes]] | Non
             related += agents(thing["object"])
         activities += [a["id"] for a in _activities(thing)]
     ref = _uuid(thing["id"]) if kind == ObjectKind.STATEMENT_REF else None
-    given = sum(
-        bit
-        for key, bit in {
-            "id": Given.ID,
-            "timestamp": Given.TIMESTAMP,
-            "stored": Given.STORED,
-            "authority": Given.AUTHORITY,
-            "version": Given.VERSION,
-        }.items()
-        if key in statement
-    )
+    bits = {"id": Given.ID, "timestamp": Given.TIMESTAMP, "stored": Given.STORED}
+    bits |= {"authority": Given.AUTHORITY, "version": Given.VERSION}
+    given = sum(int(bit) for key, bit in bits.items() if key in statement)
     if _single_context_activity(statement):
-        given |= Given.SINGLE_CONTEXT_ACTIVITY
+        given += Given.SINGLE_CONTEXT_ACTIVITY
     extensions = context.get("extensions", {})
     mastery = extensions.get(_CMI5 + "masteryscore")
     score = result.get("score", {})
     return Statement(
         raw=raw,
         digest=digest(statement, version),
-        given=int(given),
+        given=given,
         id=_uuid(statement.get("id")),
         timestamp=instant(statement["timestamp"]) if "timestamp" in statement else None,
         verb=statement["verb"]["id"],
@@ -214,7 +206,9 @@ def read(raw: bytes, version: Version, definitions: dict[str, list[bytes]] | Non
         launch_mode=_string(extensions.get(_CMI5 + "launchmode")),
         session=_string(extensions.get(_CMI5 + "sessionid")),
         definitions=tuple(
-            (a["id"], json.dumps(a["definition"]).encode()) for a in _activities(statement) if "definition" in a
+            (a["id"], json.dumps(a["definition"]).encode())
+            for a in _activities(statement)
+            if "definition" in a
         ),
         names=tuple(_named(statement)),
         version_sent=statement.get("version"),
@@ -230,4 +224,112 @@ def digest(statement: dict[str, Any], version: Version) -> bytes:
 
 
 def canonical(statement: dict[str, Any], version: Version) -> str:
-    return json.dumps(statement, sort_keys=True)
+    """The canonical text, format 1, of a decoded statement."""
+    kept = dict(statement)
+    times = [kept.get("timestamp"), kept.get("stored")]
+    if None not in times and instant(str(times[0])) == instant(str(times[1])):
+        del kept["timestamp"]
+    for key in ("id", "stored", "authority", "version"):
+        kept.pop(key, None)
+    return _write(_canonical_statement(kept, version))
+
+
+def _canonical_statement(statement: dict[str, Any], version: Version) -> dict[str, Any]:
+    kept = {key: value for key, value in statement.items() if key != "attachments"}
+    kept["actor"] = _canonical_agent(kept["actor"], "Agent")
+    kept["verb"] = {"id": kept["verb"]["id"]}
+    thing = kept["object"]
+    kind = thing.get("objectType", "Activity")
+    if kind == "Activity":
+        kept["object"] = _canonical_activity(thing)
+    elif kind in ("Agent", "Group"):
+        kept["object"] = _canonical_agent(thing, "Activity")
+    elif kind == "SubStatement":
+        kept["object"] = _canonical_statement(thing, version)
+    else:
+        kept["object"] = thing | {"id": thing["id"].lower()}
+    if "timestamp" in kept:
+        kept["timestamp"] = instant(kept["timestamp"])
+    result = kept.get("result", {})
+    if "duration" in result and version is Version.V2_0_0:
+        kept["result"] = result | {"duration": _truncated(result["duration"])}
+    if "context" in kept:
+        kept["context"] = _canonical_context(kept["context"])
+    return kept
+
+
+def _canonical_agent(agent: dict[str, Any], default: str) -> dict[str, Any]:
+    kept = {key: value for key, value in agent.items() if (key, value) != ("objectType", default)}
+    if "mbox" in kept:
+        local, _, domain = kept["mbox"].rpartition("@")
+        kept["mbox"] = f"{local}@{_lower(domain)}"
+    if "mbox_sha1sum" in kept:
+        kept["mbox_sha1sum"] = kept["mbox_sha1sum"].lower()
+    if "member" in kept:
+        members = [_canonical_agent(member, "Agent") for member in kept["member"]]
+        kept["member"] = sorted(members, key=lambda member: _write(member).encode())
+    return kept
+
+
+def _canonical_activity(activity: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in activity.items() if key != "definition"}
+    return {key: value for key, value in kept.items() if (key, value) != ("objectType", "Activity")}
+
+
+def _canonical_context(context: dict[str, Any]) -> dict[str, Any]:
+    kept = dict(context)
+    for key in ("registration", "language"):
+        if key in kept:
+            kept[key] = kept[key].lower()
+    if "statement" in kept:
+        kept["statement"] = kept["statement"] | {"id": kept["statement"]["id"].lower()}
+    if "instructor" in kept:
+        kept["instructor"] = _canonical_agent(kept["instructor"], "Agent")
+    if "team" in kept:
+        kept["team"] = _canonical_agent(kept["team"], "")
+    for key, inner, default in (("contextAgents", "agent", "Agent"), ("contextGroups", "group", "")):
+        if key in kept:
+            kept[key] = [entry | {inner: _canonical_agent(entry[inner], default)} for entry in kept[key]]
+    if "contextActivities" in kept:
+        roles: dict[str, Any] = {}
+        for role in kept["contextActivities"]:
+            values = [_canonical_activity(activity) for activity in context_activities(context, role)]
+            roles[role] = values[0] if len(values) == 1 else values
+        kept["contextActivities"] = roles
+    return kept
+
+
+def _truncated(duration: str) -> str:
+    match = re.fullmatch(r"(.*\d)[.,](\d+)S", duration)
+    if match is None:
+        return duration
+    fraction = match[2][:2].rstrip("0")
+    return f"{match[1]}.{fraction}S" if fraction else f"{match[1]}S"
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, Number):
+        return _decimal(value)
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        pairs = sorted(value.items(), key=lambda pair: pair[0].encode())
+        return "{" + ",".join(f"{_write(key)}:{_write(inner)}" for key, inner in pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_write(inner) for inner in value) + "]"
+    return json.dumps(value)
+
+
+def _decimal(number: str) -> str:
+    exponent = re.search(r"[eE][+-]?0*(\d*)$", number)
+    if exponent is not None and len(exponent[1]) > 17 and re.search("[1-9]", number[: exponent.start()]):
+        return number
+    mantissa, _, power = number.lower().partition("e")
+    sign = "-" if mantissa.startswith("-") else ""
+    whole, _, fraction = mantissa.lstrip("-").partition(".")
+    digits = (whole + fraction).lstrip("0")
+    if not digits:
+        return "0"
+    significant = digits.rstrip("0")
+    scale = int(power or 0) - len(fraction) + len(digits) - len(significant)
+    return sign + significant + (f"e{scale}" if scale else "")

@@ -14,7 +14,7 @@ value:
     NEXT     the node after this and all within; of a KEY: the code of the name, -1 for an unknown one
     FORM     what the schema asks of a value (check.py); here 0
     PLACE    what the value is to the statement (check.py); here 0
-    SHAPE    which shape an object has (check.py); here -1
+    SHAPE    which shape an object has (check.py); here -1. Of a STRING: the byte of its opening quote
     ESCAPED  the text has characters that JSON escapes
 """
 
@@ -249,6 +249,7 @@ def read_key(buf, i, tape, node, hashes, top, state):  # type: ignore[no-untyped
     hashes[top] = np.int64(digest)
     tape[node, KIND] = KEY
     tape[node, NEXT] = code_of(buf, tape[node, START], tape[node, END], digest)
+    state[NODES] = node + 1
     i = skip_space(buf, i)
     return i + 1 if buf[i] == 58 else fault(Rule.SYNTAX, i, state)
 
@@ -311,6 +312,7 @@ def read_scalar(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     c = buf[i]
     if c == 34:
         tape[node, KIND] = STRING
+        tape[node, SHAPE] = i
         return read_string(buf, i, tape, node, state)
     tape[node, START] = i
     if c == 45 or 48 <= c <= 57:

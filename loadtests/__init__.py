@@ -1,0 +1,1 @@
+"""Load tests: Locust drives the LRS over HTTP, as its clients do."""

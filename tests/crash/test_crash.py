@@ -1,0 +1,19 @@
+"""A short crash test: each kind of process is killed once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash.fault import VICTIMS
+from tests.crash.run import crash
+
+
+@pytest.mark.crash
+@pytest.mark.postgres
+@pytest.mark.timeout(400)
+async def test_nothing_is_lost_or_counted_twice_when_any_process_is_killed(tmp_path: Path) -> None:
+    report = await crash(tmp_path, faults=len(VICTIMS), seed=7)
+    assert report.faults == dict.fromkeys(VICTIMS, 1)
+    assert report.acknowledged > 100

@@ -1,0 +1,155 @@
+"""The whole path in one process on a real PostgreSQL: an edge, a persist worker and a score worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+
+import asyncpg
+from prometheus_client import CollectorRegistry
+
+from lrs.composition import worker
+from lrs.http.access import Access
+from lrs.http.body import Admission
+from lrs.http.edge import ROUTES, Edge
+from lrs.http.framing import Framer
+from lrs.http.ingest import Ingest
+from lrs.http.platform import Platform
+from lrs.http.statements import Statements
+from lrs.log.port import STATEMENTS
+from lrs.log.postgres import PostgresLog
+from lrs.metrics.edge import EdgeMetrics
+from lrs.metrics.log import LogMetrics
+from lrs.metrics.readiness import Readiness
+from lrs.metrics.registry import exposition, process_registry
+from lrs.process import Process
+from lrs.settings import Settings
+from lrs.store.catalogue import ensure_catalogue
+from lrs.store.credential import Credentials
+from lrs.store.dictionary import Dictionaries
+from lrs.store.horizon import Horizon
+from lrs.store.name import Names
+from tests.http.client import Client
+
+PARTITIONS = 4
+CATALOGUE = resources.files("lrs.demo").joinpath("catalogue.yaml").read_text("utf-8")
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may differ between edges; by default generous, so that a slow machine fails no test."""
+
+    max_body: int = 1 << 20
+    max_requests: int = 256
+    max_bytes: int = 16 << 20
+    read_wait: float = 10.0
+    patience: float = 20.0
+    writable: Callable[[], bool] = lambda: True
+
+
+@dataclass(slots=True)
+class System:
+    """A running LRS. `edge` is its ASGI application."""
+
+    pool: asyncpg.Pool
+    log: PostgresLog
+    names: Names
+    credentials: Credentials
+    admission: Admission
+    access: Access
+    framer: Framer
+    horizon: Horizon
+    registry: CollectorRegistry
+    edge: Edge
+
+    async def tenant(self, *, catalogue: bool = False) -> Client:
+        """A client of a tenant of its own."""
+        number = next(_numbers)
+        name = f"tenant-{number}-{uuid.uuid4().hex[:8]}"
+        tenant = await self.pool.fetchval("insert into tenant (name) values ($1) returning tenant", name)
+        if catalogue:
+            await ensure_catalogue(self.pool, tenant, CATALOGUE)
+        return await self.client(tenant)
+
+    async def client(self, tenant: int, voids: str = "any") -> Client:
+        """A client with another credential of a tenant."""
+        key, secret = f"key-{uuid.uuid4().hex}", uuid.uuid4().hex
+        await self.credentials.ensure(tenant, key, secret, voids=voids)
+        return Client(self.edge, key, secret, tenant)
+
+    async def count(self, tenant: int) -> int:
+        """How many statements of a tenant the store holds, once it has all that the log holds."""
+        assert await self.horizon.caught_up(STATEMENTS)
+        return int(await self.pool.fetchval("select count(*) from statement where tenant = $1", tenant))
+
+
+async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
+    """An edge on a store, as the composition puts it together, without a server around it."""
+    registry = CollectorRegistry()
+    metrics = EdgeMetrics(registry, ROUTES)
+    names, dictionaries = Names(pool), Dictionaries()
+    await dictionaries.load_newest(pool)
+    log = await PostgresLog.open(pool, STATEMENTS, PARTITIONS)
+    credentials = Credentials(pool, names)
+    access = Access(credentials)
+    horizon = Horizon(pool, limits.read_wait)
+    framer = Framer(
+        log,
+        dictionaries.compressor(),
+        dictionaries.newest,
+        metrics,
+        LogMetrics(registry),
+        wait=0.003,
+        max_statements=500,
+        max_bytes=1 << 20,
+    )
+    admission = Admission(limits.max_requests, limits.max_bytes)
+    edge = Edge(
+        Ingest(
+            access,
+            framer,
+            admission,
+            metrics,
+            max_body=limits.max_body,
+            writable=limits.writable,
+            patience=limits.patience,
+        ),
+        Statements(pool, access, names, credentials, dictionaries, horizon, metrics),
+        Platform(pool, access, names, horizon),
+        metrics,
+        Readiness(()),
+        lambda: exposition(registry),
+    )
+    return System(pool, log, names, credentials, admission, access, framer, horizon, registry, edge)
+
+
+@asynccontextmanager
+async def working(url: str) -> AsyncIterator[None]:
+    """A worker with both stages, as the composition makes it, at work on a store."""
+    settings = Settings(store=url, partitions=PARTITIONS)
+    stages = ("persist", "score")
+    process = Process(
+        settings, "worker", process_registry("worker"), Readiness(worker.checks(stages)), asyncio.Event(), ""
+    )
+    task = asyncio.create_task(worker.worker(process, stages))
+    try:
+        yield
+    finally:
+        process.stopping.set()
+        await task
+
+
+@asynccontextmanager
+async def running(url: str, limits: Limits | None = None) -> AsyncIterator[System]:
+    """A whole system on a migrated database."""
+    async with working(url), asyncpg.create_pool(url, min_size=2, max_size=24) as pool:
+        system = await assemble(pool, limits or Limits())
+        yield system
+        await system.framer.drain()

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simulator.arrivals import arrivals
+from simulator.calibration import Calibration
+from simulator.measures import band, drained_after, over, quantile
+from simulator.parameters import Fault
+from simulator.scenario import Scenario, ScenarioError
+from simulator.system import Outcome, simulate
+from simulator.theory import Check, checks, mg1, mmc
+
+THEORY = checks(4_000_000)
+
+
+@pytest.mark.parametrize("check", THEORY, ids=[c.name for c in THEORY])
+def test_the_engine_agrees_with_the_closed_form(check: Check) -> None:
+    assert check.covered
+    assert abs(check.error) <= 0.01
+
+
+def test_closed_forms_agree_with_each_other() -> None:
+    assert mmc(0.8, 1, 1.0) == pytest.approx(5.0)
+    assert mg1(0.8, 1.0, 1.0) == pytest.approx(5.0)
+    assert mg1(0.8, 1.0, 0.0) == pytest.approx(3.0)
+    assert mmc(0.8, 2, 1.0) == pytest.approx(1 / (1 - 0.64))
+
+
+def run(
+    scenario: Scenario,
+    calibration: Calibration,
+    *faults: Fault,
+    load: float = 1.0,
+    seconds: float | None = None,
+) -> Outcome:
+    came = arrivals(scenario, 1, seconds=seconds).times_load(load, 1)
+    return simulate(replace(scenario, faults=faults), calibration, came, 1)
+
+
+def whole(outcome: Outcome) -> None:
+    """Nothing is made and nothing vanishes on the way."""
+    c = outcome.counts
+    assert c["accepted_statements"] == c["persisted_statements"] == c["scored_statements"]
+    assert c["acknowledged_requests"] + c["given_up_requests"] == c["requests"]
+    kept = c["statements"] - c["given_up_statements"] + c["given_up_but_stored"]
+    assert c["accepted_statements"] <= kept
+    assert outcome.drained
+
+
+def test_what_comes_in_is_accepted_persisted_and_scored_once(small: Scenario, assumed: Calibration) -> None:
+    outcome = run(small, assumed)
+    whole(outcome)
+    c = outcome.counts
+    first_time_duplicates = c["statements"] - c["accepted_statements"]
+    assert c["duplicate_statements"] == first_time_duplicates
+    for name, count in (("acknowledged", c["requests"]), ("queryable", c["accepted_statements"])):
+        assert outcome.latency(name).sum() == count
+
+
+def test_the_same_arguments_give_the_same_outcome(small: Scenario, assumed: Calibration) -> None:
+    a, b = run(small, assumed), run(small, assumed)
+    assert a.series.tobytes() == b.series.tobytes()
+    assert a.histogram.tobytes() == b.histogram.tobytes()
+
+
+FAULTS = [
+    Fault("broker-loss", "11:10", 120, "chosen", index=1),
+    Fault("database-down", "11:10", 60, "chosen"),
+    Fault("slow-database", "11:10", 300, "chosen", factor=0.02),
+    Fault("slow-disk", "11:10", 300, "chosen", factor=100),
+    Fault("worker-loss", "11:10", 120, "chosen", stage="persist", index=0),
+    Fault("worker-loss", "11:10", 5, "chosen", stage="score", index=1),
+    Fault("deploy", "11:10", 60, "chosen", stage="persist"),
+    Fault("deploy", "11:10", 60, "chosen", stage="edge"),
+    Fault("poison", "11:10", 300, "chosen", factor=0.01),
+    Fault("edge-loss", "11:10", 120, "chosen", index=3),
+]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[f"{f.kind} {f.stage}" for f in FAULTS])
+def test_a_fault_delays_statements_and_loses_none(
+    small: Scenario, assumed: Calibration, fault: Fault
+) -> None:
+    calm, hurt = run(small, assumed, load=4.0), run(small, assumed, fault, load=4.0)
+    whole(hurt)
+    assert hurt.lost_statements == 0
+    if fault.kind not in ("edge-loss", "deploy", "poison"):
+        assert (
+            hurt.means["scored"] + hurt.means["acknowledged"]
+            > calm.means["scored"] + calm.means["acknowledged"]
+        )
+
+
+def test_two_faults_at_once_end_each_on_its_own(small: Scenario, assumed: Calibration) -> None:
+    whole(
+        run(
+            small,
+            assumed,
+            Fault("database-down", "11:10", 120, "chosen"),
+            Fault("worker-loss", "11:11", 120, "chosen", stage="persist", index=0),
+            Fault("deploy", "11:11", 30, "chosen", stage="score"),
+        )
+    )
+
+
+def test_a_dead_workers_partitions_wait_for_the_lease(small: Scenario, assumed: Calibration) -> None:
+    fault = Fault("worker-loss", "11:10", 600, "chosen", stage="persist", index=0)
+    lag = run(small, assumed, fault).column("persist_lag_s").max()
+    assert small.system.lease_s - 1 <= lag <= small.system.lease_s + 3
+
+
+def test_clients_that_wait_in_vain_give_up_or_come_again(small: Scenario, assumed: Calibration) -> None:
+    fault = Fault("database-down", "11:10", 120, "chosen")
+    tight = small.but(system__log="postgresql", client__timeout_s=5.0, client__retry="none")
+    gone = run(tight, assumed, fault)
+    whole(gone)
+    assert gone.counts["timed_out"] == gone.counts["given_up_requests"] > 0
+    patient = run(
+        tight.but(client__retry="backoff", client__retry_s=1.0, client__retry_limit=50), assumed, fault
+    )
+    whole(patient)
+    assert patient.counts["given_up_requests"] == 0
+    assert patient.counts["duplicate_statements"] > gone.counts["duplicate_statements"]
+    narrow = run(tight.but(system__inflight=5), assumed, fault)
+    assert narrow.counts["rejected"] > 0
+
+
+def test_an_overloaded_store_falls_behind_and_says_so(small: Scenario, assumed: Calibration) -> None:
+    tiny = small.but(
+        system__log="postgresql",
+        system__shared_cores=1,
+        system__edges=1,
+        system__partitions=1,
+        system__persist_workers=1,
+        system__score_workers=1,
+    )
+    outcome = run(tiny, assumed, load=3000.0, seconds=60.0)
+    assert outcome.column("postgresql_cores").max() > 0.99
+    assert (quantile(outcome.latency("acknowledged"), 0.99) or 0) > 1.0
+
+
+def test_a_shared_row_serialises_the_scorers(small: Scenario, assumed: Calibration) -> None:
+    hot = small.but(learning__hot_course_share=1.0)
+    free = run(hot, assumed, load=200.0, seconds=120.0)
+    locked = run(hot.but(system__shared_row=0.9), assumed, load=200.0, seconds=120.0)
+    whole(locked)
+    assert locked.means["scored"] > 1.3 * free.means["scored"]
+
+
+def test_a_kafka_log_has_cores_of_its_own(small: Scenario, assumed: Calibration) -> None:
+    with pytest.raises(ScenarioError, match="must be 0 when the log is Kafka"):
+        run(small.but(system__shared_cores=2), assumed)
+
+
+def test_measures() -> None:
+    times, age = np.arange(10.0), np.array([0, 1, 5, 9, 7, 4, 2, 1, 0, 0.0])
+    assert drained_after(times, age, 3.0) == 3.0
+    assert drained_after(times, age, 10.0) == 0.0
+    assert drained_after(times[:5], age[:5], 3.0) is None
+    assert over(times, age, 3.0) == 4.0
+    assert quantile(np.zeros(5, np.int64), 0.5) is None
+    assert band([1.0, 2.0, 3.0]) == pytest.approx((1.1, 2.9))
