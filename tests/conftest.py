@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -13,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from tests import postgres
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
 
 settings.register_profile(
@@ -26,16 +25,17 @@ settings.register_profile(
 settings.load_profile("deterministic")
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
+@pytest_asyncio.fixture(scope="session")
+async def postgres_url() -> AsyncIterator[str]:
     """The URL of the tests' PostgreSQL server."""
-    yield from postgres.server()
+    async with postgres.server() as url:
+        yield url
 
 
 @pytest_asyncio.fixture(scope="session")
 async def migrated(postgres_url: str) -> AsyncIterator[str]:
     """The name of a migrated database, the template of every test's own."""
-    async with postgres.template(postgres_url, embedded="LRS_TEST_POSTGRES" not in os.environ) as name:
+    async with postgres.template(postgres_url) as name:
         yield name
 
 

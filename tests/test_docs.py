@@ -60,7 +60,7 @@ def test_no_setting_is_documented_that_does_not_exist() -> None:
     known = {settings.variable(field.name) for field in msgspec.structs.fields(settings.Settings)}
     for name in ("README.md", "docs/settings.md", "docs/cli.md", "docs/metrics.md", "CONTRIBUTING.md"):
         found = set(re.findall(r"\bLRS_[A-Z_]+\b", page(name)))
-        assert found <= known | {settings.CONFIG, "LRS_TEST_POSTGRES"}, name
+        assert found <= known | {settings.CONFIG}, name
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,8 @@ class Commands(click.Group):
         "migrate": "lrs.cli.schema",
         "upgrade-data": "lrs.cli.schema",
         "status": "lrs.cli.status",
+        "verify": "lrs.cli.verification",
+        "rebuild": "lrs.cli.verification",
         "backup": "lrs.cli.copy",
         "restore": "lrs.cli.copy",
         "warm": "lrs.cli.warm",

@@ -15,7 +15,7 @@ from asyncpg.pgproto.pgproto import UUID
 
 from lrs.store.sql import queries
 from lrs.store.term import key
-from lrs.xapi import merge_definitions
+from lrs.xapi.definition import merge_definitions
 
 if TYPE_CHECKING:
     import asyncpg
@@ -61,7 +61,9 @@ class Definitions:
             after = dict(before)
             for tenant, activity, definition in fresh:
                 after[tenant, activity] = _merged(after[tenant, activity], definition)
-            changed = [(*place, new) for place, new in after.items() if new is not None and new != before[place]]
+            changed = [
+                (*place, new) for place, new in after.items() if new is not None and new != before[place]
+            ]
             if changed:
                 await connection.execute(
                     self._queries["put"], *[list(column) for column in zip(*changed, strict=True)]

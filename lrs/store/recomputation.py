@@ -142,9 +142,9 @@ class Recomputation:
             return
         some = batch.take(sample)
         wanted = {(row["term"], row["pos"]) for row in postings(some)}
+        inherited = await self._statements.inherited(connection, tenant, set(some.refs.values()))
         for row, target in some.refs.items():
-            inherited = await self._statements.inherited(connection, tenant, target)
-            wanted |= {(of, int(some.columns["pos"][row])) for of in inherited}
+            wanted |= {(of, int(some.columns["pos"][row])) for of in inherited[target]}
         terms, poss = [int(term) for term, _ in wanted], [int(pos) for _, pos in wanted]
         missing = await connection.fetch(self._queries["missing_postings"], tenant, terms, poss)
         ids = {row["pos"]: row["id"] for row in rows} if missing else {}
@@ -168,8 +168,10 @@ class Recomputation:
             except Unreadable:
                 continue  # told where its learner is recomputed
             terms = set(postings(batch)["term"].tolist())
-            if batch.refs:
-                terms |= (await self._statements.inherited(connection, tenant, batch.refs[0])).keys()
+            for inherited in (
+                await self._statements.inherited(connection, tenant, batch.refs.values())
+            ).values():
+                terms |= inherited.keys()
             if row["term"] not in terms:
                 faults.append(
                     (tenant, Fault(row["id"], f"is found by the term {row['term']}, which it has not"))

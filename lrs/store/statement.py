@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from lrs.store.reread import Stored, reread
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
+    import asyncpg
     from numpy.typing import NDArray
 
     from lrs.store.connection import Connection
@@ -62,13 +63,15 @@ class StatementStore:
         meets = flags_of(batch.columns, frames.VOIDS | frames.REFERS)
         await connection.execute(self._queries["own_order" if meets.any() else "share_order"])
         voided, referrers = await self._awaited(connection, batch)
-        registration = registrations(batch)
-        columns = dict(batch.columns) | {"voided": voided, "registration": registration}
+        columns = dict(batch.columns) | {"voided": voided, "registration": registrations(batch)}
         await _STATEMENT.copy(connection, _STATEMENT.encode(batch.rows, columns, batch.raws))
-        if len(found := postings(batch)):
+        found = postings(batch)
+        if batch.refs:
+            found = _sorted(np.concatenate((found, await self._inherited(connection, batch))))
+        if len(found):
             values = {name: found[name] for name in ("tenant", "term", "pos")}
             await _POSTING.copy(connection, _POSTING.encode(len(found), values))
-        await self._refer(connection, batch, referrers)
+        await self._bequeath(connection, referrers)
         return voided, await self._void(connection, batch)
 
     async def _awaited(
@@ -119,45 +122,75 @@ class StatementStore:
                 retracted.append(Stored.of(int(columns["tenant"][row]), found))
         return retracted
 
-    async def _refer(
-        self, connection: Connection, batch: Batch, referrers: Sequence[tuple[int, bytes, int]]
-    ) -> None:
-        """Give every statement that refers to another one, directly or not, that one's terms."""
+    async def _inherited(self, connection: Connection, batch: Batch) -> NDArray[Any]:
+        """Note the batch's references; the terms that its statements inherit through them."""
         columns = batch.columns
-        fresh = [
-            (int(columns["tenant"][row]), target, int(columns["pos"][row]))
-            for row, target in batch.refs.items()
-        ]
-        for tenant in {tenant for tenant, _, _ in fresh}:
-            mine = [(UUID(target), pos) for of, target, pos in fresh if of == tenant]
-            await connection.execute(
-                self._queries["add_refs"], tenant, [target for target, _ in mine], [pos for _, pos in mine]
-            )
-        heirs: dict[tuple[int, bytes], list[int]] = {}
-        for tenant, target, pos in [*fresh, *referrers]:
-            heirs.setdefault((tenant, target), []).append(pos)
-        for (tenant, target), poss in heirs.items():
-            terms = await self.inherited(connection, tenant, target)
-            if terms:
+        found: list[tuple[int, int, int]] = []
+        by_tenant: dict[int, list[tuple[bytes, int]]] = {}
+        for row, target in batch.refs.items():
+            by_tenant.setdefault(int(columns["tenant"][row]), []).append((target, int(columns["pos"][row])))
+        for tenant, refs in by_tenant.items():
+            targets, poss = [UUID(target) for target, _ in refs], [pos for _, pos in refs]
+            await connection.execute(self._queries["add_refs"], tenant, targets, poss)
+            inherited = await self.inherited(connection, tenant, {target for target, _ in refs})
+            found += [(tenant, each, pos) for target, pos in refs for each in inherited[target]]
+        return np.array(found, _POSTING_ROW)
+
+    async def _bequeath(self, connection: Connection, referrers: Sequence[tuple[int, bytes, int]]) -> None:
+        """Give what refers to the batch's statements, and came before them, their terms, and so on."""
+        heirs: dict[int, dict[bytes, list[int]]] = {}
+        for tenant, target, pos in referrers:
+            heirs.setdefault(tenant, {}).setdefault(target, []).append(pos)
+        for tenant, by_target in heirs.items():
+            for target, terms in (await self.inherited(connection, tenant, by_target)).items():
+                poss, distances = by_target[target], list(terms.values())
                 await connection.execute(
-                    self._queries["inherit"], tenant, poss, list(terms), list(terms.values()), LONGEST_CHAIN
+                    self._queries["inherit"], tenant, poss, list(terms), distances, LONGEST_CHAIN
                 )
 
-    async def inherited(self, connection: Connection, tenant: int, target: bytes | None) -> dict[int, int]:
-        """Terms of the statement with this id and of those that it refers to in turn, with the
-        distance (from 1) of the nearest one that has the term."""
-        terms: dict[int, int] = {}
-        seen: set[bytes] = set()
-        while target is not None and target not in seen and len(seen) < LONGEST_CHAIN:
-            seen.add(target)
-            row = await connection.fetchrow(self._queries["by_id"], tenant, UUID(target))
-            if row is None:
+    async def inherited(
+        self, connection: Connection, tenant: int, targets: Iterable[bytes]
+    ) -> dict[bytes, dict[int, int]]:
+        """What is inherited from each of these statements: its terms, and those of the statements that
+        it refers to in turn, with the distance (from 1) of the nearest one that has the term."""
+        known: dict[bytes, tuple[set[int], bytes | None]] = {}
+        wanted = set(targets)
+        for _ in range(LONGEST_CHAIN):
+            if not wanted:
                 break
-            batch = await reread([Stored.of(tenant, row)], self.dictionaries, self._names, connection)
-            for inherited in (*terms_of(batch), term.term(term.RELATED_AGENT, row["authority_agent"])):
-                terms.setdefault(inherited, len(seen))
-            target = batch.refs.get(0)
-        return terms
+            rows = await connection.fetch(
+                self._queries["by_ids"], tenant, [UUID(each) for each in sorted(wanted)]
+            )
+            known.update((missing, (set(), None)) for missing in wanted)
+            known.update(await self._own_terms(connection, tenant, rows))
+            wanted = {known[each][1] for each in wanted} - known.keys() - {None}  # type: ignore[assignment]
+        return {target: _down(target, known) for target in targets}
+
+    async def _own_terms(
+        self, connection: Connection, tenant: int, rows: Sequence[asyncpg.Record]
+    ) -> dict[bytes, tuple[set[int], bytes | None]]:
+        """By id of some statements: everything that they are found by, and what they refer to."""
+        if not rows:
+            return {}
+        stored = [Stored.of(tenant, row) for row in rows]
+        batch = await reread(stored, self.dictionaries, self._names, connection)
+        terms = terms_of(batch)
+        for row, own in zip(rows, terms, strict=True):
+            own.add(term.term(term.RELATED_AGENT, row["authority_agent"]))
+        return {one.id: (terms[place], batch.refs.get(place)) for place, one in enumerate(stored)}
+
+
+def _down(start: bytes, known: Mapping[bytes, tuple[set[int], bytes | None]]) -> dict[int, int]:
+    terms: dict[int, int] = {}
+    seen: set[bytes] = set()
+    target: bytes | None = start
+    while target in known and target not in seen and len(seen) < LONGEST_CHAIN:
+        seen.add(target)
+        own, following = known[target]
+        for each in own:
+            terms.setdefault(each, len(seen))
+        target = following
+    return terms
 
 
 def uuids(column: NDArray[Any]) -> list[bytes]:
@@ -191,24 +224,31 @@ def postings(batch: Batch) -> NDArray[Any]:
     found["tenant"] = batch.columns["tenant"][rows]
     found["term"] = np.concatenate((agents[:, 1] << 3 | kind, activities[:, 1] << 3 | term.RELATED_ACTIVITY))
     found["pos"] = batch.columns["pos"][rows]
-    # In the order of the primary key: neighbours share index pages.
-    order = np.lexsort((found["pos"], found["term"], found["tenant"]))
-    found = found[order]
-    if len(found) > 1:
-        found = found[np.concatenate(([True], found[1:] != found[:-1]))]
-    return found
+    return _sorted(found)
 
 
-def terms_of(batch: Batch) -> set[int]:
-    """Everything by which the single statement of this batch is found, its columns and its postings."""
+def _sorted(found: NDArray[Any]) -> NDArray[Any]:
+    """In the order of the primary key, where neighbours share index pages; without repetition."""
+    found = found[np.lexsort((found["pos"], found["term"], found["tenant"]))]
+    return found[np.concatenate(([True], found[1:] != found[:-1]))] if len(found) > 1 else found
+
+
+def terms_of(batch: Batch) -> list[set[int]]:
+    """Everything by which each statement of a batch is found, columns and postings."""
     columns = batch.columns
-    terms = set(postings(batch)["term"].tolist())
-    terms.add(term.term(term.VERB, int(columns["verb"][0])))
-    if actor := int(columns["actor"][0]):
-        terms.add(term.term(term.AGENT, actor))
-    if activity := int(columns["object"][0]):
-        terms.add(term.term(term.ACTIVITY, activity))
-    if int(columns["flags"][0]) & frames.HAS_REGISTRATION:
-        stored = registrations(batch)[0].tobytes()
-        terms.add(term.term(term.REGISTRATION, term.registration_number(stored)))
-    return terms
+    row_of = {pos: row for row, pos in enumerate(columns["pos"].tolist())}
+    found: list[set[int]] = [set() for _ in range(batch.rows)]
+    for _, own, pos in postings(batch).tolist():
+        found[row_of[pos]].add(own)
+    named = zip(*(columns[name].tolist() for name in ("verb", "actor", "object", "flags")), strict=True)
+    for terms, registration, (verb, actor, activity, flags) in zip(
+        found, uuids(registrations(batch)), named, strict=True
+    ):
+        terms.add(term.term(term.VERB, verb))
+        if actor:
+            terms.add(term.term(term.AGENT, actor))
+        if activity:
+            terms.add(term.term(term.ACTIVITY, activity))
+        if flags & frames.HAS_REGISTRATION:
+            terms.add(term.term(term.REGISTRATION, term.registration_number(registration)))
+    return found

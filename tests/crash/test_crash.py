@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from tests.crash.run import crash
 @pytest.mark.crash
 @pytest.mark.postgres
 @pytest.mark.timeout(400)
-async def test_nothing_is_lost_or_counted_twice_when_any_process_is_killed(tmp_path: Path) -> None:
-    report = await crash(tmp_path, faults=len(VICTIMS), seed=7)
+async def test_nothing_is_lost_or_counted_twice_when_any_process_is_killed() -> None:
+    with tempfile.TemporaryDirectory(prefix="lrs-crash-") as directory:
+        report = await crash(Path(directory), faults=len(VICTIMS), seed=7)
     assert report.faults == dict.fromkeys(VICTIMS, 1)
     assert report.acknowledged > 100

@@ -47,6 +47,13 @@ join statement s on s.tenant = k.tenant and s.pos = k.pos
 join authority a on a.tenant = s.tenant and a.authority = s.authority
 where k.tenant = $1 and k.id = $2
 
+-- name: by_ids
+select s.pos, s.flags, s.dictionary, s.raw, s.id, s.authority, a.agent as authority_agent
+from known_id k
+join statement s on s.tenant = k.tenant and s.pos = k.pos
+join authority a on a.tenant = s.tenant and a.authority = s.authority
+where k.tenant = $1 and k.id = any ($2::uuid[])
+
 -- name: inherit
 -- Gives terms of a statement and of those that it refers to in turn to what refers to it: to the
 -- statements at $2 and, in turn, to those that refer to them. A term of distance n is that of the
