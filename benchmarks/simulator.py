@@ -2,8 +2,8 @@
 
     python benchmarks/simulator.py [--learners N] [--shards N]
 
-Beside them stand published rates of other generators of learning records, for scale; they were measured on other
-machines: DATASIM 0.4.4 with 4,900 statements/s, xapi-db-load with 19,400 events/s on a core.
+Beside them stand published rates of other generators of learning records, for scale; they were measured on
+other machines: DATASIM 0.4.4 with 4,900 statements/s, xapi-db-load with 19,400 events/s on a core.
 """
 
 from __future__ import annotations

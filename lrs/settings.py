@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     frame_bytes: Size = 1 * MIB
     """Bytes at which a frame is full; a larger single request is still one frame."""
 
-    batch_records: Count = 64
+    batch_records: Count = 256
     """Log records that a stage takes into one transaction at most."""
 
     batch_statements: Count = 2000

@@ -226,7 +226,7 @@ class Run:
     day: int = p(whole(0, 30), "", "day of the period, from 0")
     begin: str = p(clock, "", "from this time of day")
     hours: float = p(number(0.01, 72), "h", "for this long")
-    load: float = p(number(0.0001, 1000), "", "each request stands for this many")
+    load: float = p(number(0.0001, 1_000_000), "", "each request stands for this many")
 
 
 @dataclass(frozen=True, slots=True)

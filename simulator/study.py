@@ -18,7 +18,8 @@ from simulator.system import Outcome, simulate
 PLAIN_LEARNERS = 400_000
 """Without a word about thinning, so many learners stand for all."""
 SLICE_S = 120.0
-MOST_REQUESTS = 6_000_000
+SLICE_DRAIN_S = 30.0
+MOST_REQUESTS = 2_000_000
 Progress = Callable[[str, float], None]
 
 
@@ -237,7 +238,8 @@ def size(
         step += 1
         progress("sizing", min(0.99, step / 25.0))
         slice_ = _slice(scenario, seconds, **system)
-        outcome = simulate(slice_, calibration, peak.times_load(load, seed), seed, faults=False)
+        came_more = peak.times_load(load, seed)
+        outcome = simulate(slice_, calibration, came_more, seed, faults=False, drain_s=SLICE_DRAIN_S)
         return keeps_slo(slice_, outcome)
 
     most = max(1.0, MOST_REQUESTS / max(1, peak.requests))

@@ -25,7 +25,9 @@ from simulator.scenario import Scenario, ScenarioError
 
 SLOTS = 240
 DRAIN_S = 7200.0
-"""After the window nothing new comes; the run goes on until all is scored, for this long at most."""
+"""After the window nothing new comes; the run goes on until all is scored, for this long unless told
+otherwise.
+"""
 SERIES = (
     "seconds",
     "sent",
@@ -131,12 +133,13 @@ def simulate(
     seed: int,
     *,
     faults: bool = True,
+    drain_s: float = DRAIN_S,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> Outcome:
     """Run the arrivals through the record store. The same arguments give the same outcome, to the bit."""
     engine = build(scenario, calibration, seed)
     env = simpy.Environment()
-    sampler = _Sampler(env, scenario, engine, arrivals.seconds)
+    sampler = _Sampler(env, scenario, engine, arrivals.seconds, drain_s)
     env.process(sampler.run(progress))
     if faults:
         begin_faults(env, scenario, engine)
@@ -155,8 +158,10 @@ def simulate(
 class _Sampler:
     """Looks at the engine at regular times."""
 
-    def __init__(self, env: simpy.Environment, scenario: Scenario, engine: Engine, seconds: float) -> None:
-        self.env, self.engine, self.seconds = env, engine, seconds
+    def __init__(
+        self, env: simpy.Environment, scenario: Scenario, engine: Engine, seconds: float, drain_s: float
+    ) -> None:
+        self.env, self.engine, self.seconds, self.drain_s = env, engine, seconds, drain_s
         self.step = min(20.0, max(1.0, round(seconds / 4320.0)))
         self.rows: list[list[float]] = []
         self.done = self.drained = False
@@ -172,7 +177,7 @@ class _Sampler:
             progress(min(1.0, now / self.seconds))
             if now >= self.seconds:
                 self.drained = self._nothing_waits()
-                self.done = self.drained or now >= self.seconds + DRAIN_S
+                self.done = self.drained or now >= self.seconds + self.drain_s
 
     def _nothing_waits(self) -> bool:
         e, counts = self.engine, self.engine.counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def main(
     json_file: Path | None,
 ) -> None:
     """Start a real LRS in a fresh directory, drive it over HTTP at full and at half load, and report."""
+    # A request to end is an orderly one: what was started is stopped, the directory deleted.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console()
     if not console.is_terminal:
         console = Console(width=PAGE)

@@ -22,7 +22,7 @@ DRIVER: Final = "driver"
 OBJECTIVE: Final = 0.25
 """Seconds from acceptance until a statement is queryable, for 99 % at half load."""
 
-_BEGIN_WITHIN: Final = 60.0
+_BEGIN_WITHIN: Final = 180.0
 _DRAIN_WITHIN: Final = 600.0
 
 
@@ -82,7 +82,7 @@ async def run(
         first = await watch.look()
         async with driving(system, load) as driver:
             tell(f"{load.name}: waiting for the driver")
-            await _begun(watch, driver, first)
+            await _begun(watch, driver, first, system.log_end)
             tell(f"{load.name}: warming up for {warm_up:g} s")
             await watch.during(warm_up, driver)
             probing = asyncio.create_task(probe.run()) if probe is not None else None
@@ -164,12 +164,12 @@ class _Watch:
             self.rss[name] = max(self.rss.get(name, 0), use.rss)
 
 
-async def _begun(watch: _Watch, driver: Driver, first: Reading) -> None:
+async def _begun(watch: _Watch, driver: Driver, first: Reading, log_end: Callable[[], str]) -> None:
     deadline = time.monotonic() + _BEGIN_WITHIN
     while (await watch.look()).accepted <= first.accepted:
         driver.check()
         if time.monotonic() > deadline:
-            raise SystemFailed("no statement of the driver was accepted")
+            raise SystemFailed(f"no statement of the driver was accepted\n{driver.said()}\n{log_end()}")
         await asyncio.sleep(0.1)
 
 

@@ -10,11 +10,14 @@ from lrs import cluster
 from lrs.composition.store import AWAY, WATCH, connected, open_logs
 from lrs.directory import DataDirectory
 from lrs.http.access import Access
+from lrs.http.activities import Activities
 from lrs.http.body import Admission
 from lrs.http.disk import Disk
+from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
+from lrs.http.people import People
 from lrs.http.platform import Platform
 from lrs.http.server import serve
 from lrs.http.statements import Statements
@@ -25,7 +28,9 @@ from lrs.metrics.pool import PoolMetrics
 from lrs.metrics.registry import exposition
 from lrs.stopping import EDGES_UNTIL
 from lrs.store.credential import Credentials
+from lrs.store.definition import Definitions
 from lrs.store.dictionary import Dictionaries
+from lrs.store.document import DocumentStore
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
 
@@ -66,12 +71,25 @@ async def edge(process: Process) -> None:
         admission = Admission(settings.max_requests_in_flight, settings.max_bytes_in_flight)
         disk = Disk(_store_disk(settings), settings.disk_floor)
         metrics.watch(lambda: admission.requests, lambda: admission.bytes, disk.free)
+        ingest = Ingest(
+            access, framer, admission, metrics, max_body=settings.max_body, writable=lambda: not disk.low
+        )
+        documents = Documents(
+            DocumentStore(pool),
+            access,
+            names,
+            ingest.bodies,
+            admission,
+            longest=settings.max_body,
+            writable=lambda: not disk.low,
+        )
+        people = People(pool, access, names, dictionaries, horizon)
+        activities = Activities(access, Definitions(pool), horizon)
         application = Edge(
-            Ingest(
-                access, framer, admission, metrics, max_body=settings.max_body, writable=lambda: not disk.low
-            ),
+            ingest,
             Statements(pool, access, names, credentials, dictionaries, horizon, metrics),
             Platform(pool, access, names, horizon),
+            {**documents.routes(), **people.routes(), **activities.routes()},
             metrics,
             readiness,
             lambda: exposition(registry),

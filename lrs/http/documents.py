@@ -8,11 +8,13 @@ one ETag one is carried out and the others get 412.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -30,6 +32,12 @@ if TYPE_CHECKING:
     from lrs.http.body import Admission, Bodies, Receive
     from lrs.http.edge import Route
     from lrs.store.name import Names
+
+_LONG: Final = 1 << 17
+"""Bytes from which on a document is worked on in a thread, so that nobody else waits for it."""
+
+_EVER: Final = -(1 << 62)
+"""An instant before everything."""
 
 _UNKNOWN_TYPE: Final = "application/octet-stream"
 
@@ -79,7 +87,8 @@ RESOURCES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request read: the shelf that it names, None where nothing can be on it; `id`: the document."""
+    """A request read. `names`: the agent's and the activity's, in canonical text. `id` None: it asks for
+    all documents. `since`: µs since 1970."""
 
     tenant: int
     version: Version
@@ -110,11 +119,15 @@ class Documents:
         names: Names,
         bodies: Bodies,
         admission: Admission,
+        *,
+        longest: int,
         writable: Callable[[], bool],
     ) -> None:
-        """`writable` is false when the store's disk is nearly full."""
+        """`longest`: bytes that a document may have. `writable` is false when the store's disk is
+        nearly full."""
         self._store, self._access, self._names = store, access, names
-        self._bodies, self._admission, self._writable = bodies, admission, writable
+        self._bodies, self._admission = bodies, admission
+        self._longest, self._writable = longest, writable
 
     def routes(self) -> dict[tuple[str, str], Route]:
         """The routes by path and method."""
@@ -198,7 +211,6 @@ class Documents:
         shelf = await self._known(asked)
         ids = [] if shelf is None else await self._store.ids(shelf, asked.since)
         body = msgspec.json.encode(ids)
-        self._admission.hold(call, len(body))
         await answer(send, 200, body, _headers(asked), head=call.method == "HEAD")
 
     async def _get(self, call: Call, send: Send, asked: _Asked, id: str) -> None:
@@ -206,49 +218,183 @@ class Documents:
         shelf = await self._known(asked)
         while True:
             found = None if shelf is None else await self._store.find(shelf, id, whole=not head)
-            wanted = require(call, _tag(found))
+            has_it = not require(call, _tag(found))
             if shelf is None or found is None:
                 raise Refusal(404, f"there is no document with the {asked.resource.id} {id[:200]}", "invalid")
             headers = {
                 **_headers(asked, found.sha1),
+                **_SAFE,
                 "last-modified": formatdate(found.updated // 1_000_000, usegmt=True),
             }
-            if not wanted:
-                await send({"type": "http.response.start", "status": 304, "headers": _encoded(headers)})
-                await send({"type": "http.response.body", "body": b""})
+            if has_it:
+                await _send_head(send, 304, headers)
                 return
+            headers["content-type"] = found.content_type
             if head:
-                data: bytes | None = b""
-            else:
-                data = await self._read(call, shelf, found)
+                await _send_head(send, 200, {**headers, "content-length": str(found.size)})
+                return
+            self._admission.hold(call, found.size)
+            data = await self._store.read(shelf, found)
             if data is not None:
                 break
-        await _send_document(send, found, data, {**headers, **_SAFE})
-
-    async def _read(self, call: Call, shelf: Shelf, document: Document) -> bytes | None:
-        """The document's bytes, held at the admission; None when it has been changed."""
-        self._admission.hold(call, document.size)
-        return await self._store.read(shelf, document)
+            self._admission.hold(call, -found.size)
+        del headers["content-type"]
+        await answer(send, 200, data, headers, content_type=found.content_type)
 
     async def _write(self, call: Call, receive: Receive, send: Send, asked: _Asked, id: str) -> None:
-        if call.method == "PUT" and _needs_condition(asked) and not conditional(call):
-            await self._refuse_unconditional(asked, id)
-        data = await self._bodies.read(call, receive)
         content_type = call.header(b"content-type") or _UNKNOWN_TYPE
-        if call.method == "POST" and is_json(content_type):
-            _check(data)
+        if not content_type.isascii():
+            raise parameter("Content-Type", content_type, "must be ASCII")
+        posts = call.method == "POST"
+        data = await self._bodies.read(call, receive)
+        try:
+            sent = await _run(len(data), _draft, content_type, data, posts and is_json(content_type))
+        except ValueError as error:
+            raise bad(f"the document is not JSON, as Content-Type says: {error}", "malformed") from None
         shelf = await self._made(asked)
-        draft = Draft(content_type, hashlib.sha1(data, usedforsecurity=False).digest(), data)
-        done = False
-        while not done:
-            seen = await self._store.find(shelf, id, whole=call.method == "POST")
+        while True:
+            seen = await self._store.find(shelf, id, whole=posts)
             require(call, _tag(seen))
-            if call.method == "PUT":
-                if seen is not None and not conditional(call) and _protected(asked):
-                    raise _exists(asked, id)
-                new: Draft | None = draft
+            if posts and seen is not None:
+                with self._held(call, 2 * seen.size + len(data)):
+                    merged = await self._merged(shelf, seen, sent)
+                    if merged is not None and await self._store.put(shelf, id, seen, merged):
+                        sent = merged
+                        break
             else:
-                new = draft if seen is None else await self._merged(call, shelf, seen, draft)
-            done = new is not None and await self._store.put(shelf, id, seen, new)
-        assert new is not None
-        await answer(send, 204, headers=_headers(asked, new.sha1))
+                if not posts and not conditional(call):
+                    _require_condition(asked, seen, id)
+                if await self._store.put(shelf, id, seen, sent):
+                    break
+        await answer(send, 204, headers=_headers(asked, sent.sha1))
+
+    async def _merged(self, shelf: Shelf, seen: Document, sent: Draft) -> Draft | None:
+        """The stored document with the posted one merged into it; None when it has been changed."""
+        for whose, content_type in (("stored", seen.content_type), ("posted", sent.content_type)):
+            if not is_json(content_type):
+                raise _unmergeable(
+                    f"the {whose} document has the Content-Type {content_type[:200]}, not application/json",
+                )
+        stored = await self._store.read(shelf, seen)
+        if stored is None:
+            return None
+        try:
+            merged = await _run(seen.size + len(sent.data), merge, stored, sent.data)
+        except ValueError as error:
+            raise _unmergeable(str(error)) from None
+        if len(merged) > self._longest:
+            raise Refusal(
+                413,
+                f"the document would be longer than {self._longest} bytes",
+                "too_large",
+                limit=self._longest,
+            )
+        return await _run(len(merged), _draft, sent.content_type, merged, False)
+
+    async def _delete(self, call: Call, send: Send, asked: _Asked, id: str) -> None:
+        shelf = await self._known(asked)
+        while True:
+            seen = None if shelf is None else await self._store.find(shelf, id)
+            require(call, _tag(seen))
+            if shelf is None or seen is None or await self._store.delete(shelf, id, seen):
+                break
+        await answer(send, 204, headers=_headers(asked))
+
+    async def _clear(self, call: Call, send: Send, asked: _Asked) -> None:
+        # A list of documents has no tag that a condition could name.
+        require(call, "")
+        shelf = await self._known(asked)
+        if shelf is not None:
+            await self._store.clear(shelf)
+        await answer(send, 204, headers=_headers(asked))
+
+    @contextmanager
+    def _held(self, call: Call, size: int) -> Iterator[None]:
+        """Bytes that count at the admission for a while."""
+        self._admission.hold(call, size)
+        try:
+            yield
+        finally:
+            self._admission.hold(call, -size)
+
+
+_Result = TypeVar("_Result")
+
+
+async def _run(size: int, work: Callable[..., _Result], *arguments: Any) -> _Result:
+    """Do what takes long for many bytes, in a thread if there are many."""
+    return await asyncio.to_thread(work, *arguments) if size >= _LONG else work(*arguments)
+
+
+def _draft(content_type: str, data: bytes, checked: bool) -> Draft:
+    if checked:
+        check_json(data)
+    return Draft(content_type, hashlib.sha1(data, usedforsecurity=False).digest(), data)
+
+
+def _require_condition(asked: _Asked, seen: Document | None, id: str) -> None:
+    """Refuse a PUT without a condition where it could overwrite what its sender has not seen.
+
+    1.0.3 asks for a condition on profiles, always; 2.0 on every document that is there.
+    """
+    profile = asked.resource.kind is not Kind.STATE
+    old = asked.version is Version.V1_0_3
+    if seen is not None and (profile or not old):
+        raise Refusal(
+            409,
+            f"there is a document with the {asked.resource.id} {id[:200]}: GET it, and send If-Match with its"
+            " ETag, or If-Match: * to overwrite whatever there is",
+            "conflict",
+            rule="a document is overwritten only by who has seen it",
+            clause=CLAUSE,
+        )
+    if seen is None and profile and old:
+        raise parameter(
+            "If-None-Match",
+            "",
+            "PUT of a profile needs If-Match with the ETag of what it replaces, or If-None-Match: *",
+            CLAUSE,
+        )
+
+
+def _unmergeable(error: str) -> Refusal:
+    return bad(
+        f"cannot be merged: {error}",
+        rule="documents are merged only if both are JSON objects with Content-Type application/json",
+        clause="1.0.3 Part Three 2.2; IEEE 9274.1.1 4.1.3",
+    )
+
+
+def _missing(name: str, resource: _Resource) -> Refusal:
+    return parameter(name, "", "must be given", resource.clause)
+
+
+def _id(resource: _Resource, given: str | None) -> str | None:
+    if given is not None and (not given or "\x00" in given):
+        raise parameter(resource.id, given, "must not be empty, nor contain U+0000", resource.clause)
+    return given
+
+
+def _since(given: str | None, resource: _Resource) -> int:
+    if given is None:
+        return _EVER
+    instant = parse_timestamp(given)
+    if instant is None:
+        raise parameter("since", given, "must be a timestamp of ISO 8601", resource.clause)
+    return instant
+
+
+def _tag(document: Document | None) -> str | None:
+    return None if document is None else entity_tag(document.sha1)
+
+
+def _headers(asked: _Asked, sha1: bytes | None = None) -> dict[str, str]:
+    tag = {} if sha1 is None else {"etag": entity_tag(sha1)}
+    return {VERSION_HEADER: asked.version.value, **tag}
+
+
+async def _send_head(send: Send, status: int, headers: Mapping[str, str]) -> None:
+    """Send an answer without a body, although it speaks of one."""
+    listed = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    await send({"type": "http.response.body", "body": b""})

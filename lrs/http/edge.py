@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -37,6 +37,11 @@ ROUTES: Final = {
     "statements": "/xapi/statements",
     "more": MORE_PATH,
     "about": "/xapi/about",
+    "state": "/xapi/activities/state",
+    "agent_profile": "/xapi/agents/profile",
+    "activity_profile": "/xapi/activities/profile",
+    "agents": "/xapi/agents",
+    "activities": "/xapi/activities",
     "progress": "/api/v1/progress",
     "competencies": "/api/v1/competencies",
     "healthz": "/healthz",
@@ -67,11 +72,13 @@ class Edge:
         ingest: Ingest,
         statements: Statements,
         platform: Platform,
+        resources: Mapping[tuple[str, str], Route],
         metrics: EdgeMetrics,
         readiness: Readiness,
         exposition: Callable[[], bytes],
     ) -> None:
-        """`exposition` gives this process's metrics in Prometheus's text format."""
+        """`resources`: further routes by path and method. `exposition` gives this process's metrics in
+        Prometheus's text format."""
         self._metrics, self._readiness, self._exposition = metrics, readiness, exposition
         self._admission, self._bodies = ingest.admission, ingest.bodies
         self._numbers = itertools.count(1)
@@ -103,6 +110,7 @@ class Edge:
             **reading("healthz", self._health),
             **reading("readyz", self._ready),
             **reading("metrics", self._scrape),
+            **resources,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

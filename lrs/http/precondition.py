@@ -37,12 +37,12 @@ def require(call: Call, tag: str | None) -> bool:
     """
     wanted = call.header(b"if-match")
     if wanted is not None and not _among(wanted, tag, weak=False):
-        raise _failed("If-Match", wanted, "there is none" if tag is None else f"it is {tag} now")
+        raise _failed("If-Match", wanted, "there is none" if tag is None else f"its tag is {tag or 'none'}")
     unwanted = call.header(b"if-none-match")
     if unwanted is not None and _among(unwanted, tag, weak=True):
         if call.method in ("GET", "HEAD"):
             return False
-        raise _failed("If-None-Match", unwanted, f"there is one, {tag}")
+        raise _failed("If-None-Match", unwanted, f"its tag is {tag or 'none'}")
     return True
 
 

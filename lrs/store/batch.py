@@ -14,6 +14,7 @@ import numpy as np
 
 from lrs.log import frame as frames
 from lrs.store import term
+from lrs.store.definition import fresh_definitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lrs.log.frame import Frame
     from lrs.log.port import Record
     from lrs.store.connection import Asked
+    from lrs.store.definition import Fresh
     from lrs.store.name import Names
 
 _ZERO = np.zeros(1, np.int64)
@@ -31,7 +33,8 @@ class Batch:
     """`columns`: those of `lrs.log.frame.COLUMNS` with verb, actor and object as store numbers, and
     tenant, dictionary, authority, received and pos besides. `agents`, `activities`: (row, number,
     kind) of what else is related. `refs`: row -> id of the statement it refers to. `raws`: compressed
-    bytes. `places`: row -> (offset of its record, place in the frame)."""
+    bytes. `places`: row -> (offset of its record, place in the frame). `definitions`: what the statements
+    say of activities."""
 
     columns: Mapping[str, NDArray[Any]]
     agents: NDArray[np.int64]
@@ -40,6 +43,7 @@ class Batch:
     raws: Sequence[bytes]
     offsets: NDArray[np.int64]
     places: NDArray[np.int64]
+    definitions: Fresh
 
     @property
     def rows(self) -> int:
@@ -84,6 +88,7 @@ def check(frame: Frame) -> None:
         and _below(agents["name"], len(frame.agents))
         and _below(activities["row"], rows)
         and _below(activities["name"], len(frame.activities))
+        and all(0 <= place < len(frame.activities) for place, _ in frame.definitions)
         and int(columns["size"].sum(dtype=np.int64)) == len(frame.raw)
         and [row for row, _ in frame.refs] == np.flatnonzero(referring).tolist()
         and all(len(ref) == 16 for _, ref in frame.refs)
@@ -107,6 +112,7 @@ async def gather(
     raws: list[bytes] = []
     offsets: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []
+    definitions: list[tuple[int, int, bytes]] = []
     base = 0
     numbers = {
         kind: await _numbers(
@@ -134,6 +140,8 @@ async def gather(
         raws += frame.raws()
         offsets.append(np.full(rows, record.offset, np.int64))
         places.append(np.arange(rows, dtype=np.int64))
+        for place, definition in fresh_definitions(frame, record.skip):
+            definitions.append((frame.tenant, int(activity[place]), definition))
         base += rows
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     batch = Batch(
@@ -144,6 +152,7 @@ async def gather(
         raws,
         np.concatenate(offsets) if offsets else np.empty(0, np.int64),
         np.concatenate(places) if places else np.empty(0, np.int64),
+        definitions,
     )
     skipped = _skipped(records)
     return batch.take(np.flatnonzero(~skipped)) if skipped.any() else batch

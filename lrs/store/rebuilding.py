@@ -205,7 +205,7 @@ def _scored(events: Events, pairs: Pairs, tenant: int, buried: set[bytes]) -> tu
     keep = events["tenant"] == tenant
     if buried:
         ids = np.stack((events["id_hi"], events["id_lo"]), axis=1).astype(">u8").tobytes()
-        keep &= [ids[at : at + 16] not in buried for at in range(0, len(ids), 16)]
+        keep &= np.array([ids[at : at + 16] not in buried for at in range(0, len(ids), 16)], np.bool_)
     return of_rows(events, pairs, np.flatnonzero(keep))
 
 

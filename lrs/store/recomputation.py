@@ -21,7 +21,7 @@ from lrs.store.batch import Batch
 from lrs.store.evidence import Authorities, events_of, joined
 from lrs.store.reread import Stored, Unreadable, reread
 from lrs.store.sql import queries
-from lrs.store.statement import StatementStore, postings, registrations, uuids
+from lrs.store.statement import StatementStore, postings, registrations, terms_of, uuids
 
 if TYPE_CHECKING:
     import asyncpg
@@ -155,27 +155,24 @@ class Recomputation:
 
     async def surplus(self, connection: Connection, number: int) -> list[tuple[int, Fault]]:
         """Of some postings taken at random: those whose statement has no such term, with the tenant."""
-        faults = []
+        faults: list[tuple[int, Fault]] = []
+        by_tenant: dict[int, list[asyncpg.Record]] = {}
         for row in await connection.fetch(self._queries["some_postings"], number):
-            tenant = row["tenant"]
-            if row["id"] is None:
-                faults.append(
-                    (tenant, Fault(UUID(bytes(16)), f"a posting names a statement at pos {row['pos']}"))
+            if row["id"] is not None:
+                by_tenant.setdefault(row["tenant"], []).append(row)
+            else:
+                nobody = (
+                    f"a posting of the term {row['term']} stands at pos {row['pos']}, a statement does not"
                 )
-                continue
-            try:
-                batch = await reread([Stored.of(tenant, row)], self._dictionaries, self._names, connection)
-            except Unreadable:
-                continue  # told where its learner is recomputed
-            terms = set(postings(batch)["term"].tolist())
-            for inherited in (
-                await self._statements.inherited(connection, tenant, batch.refs.values())
-            ).values():
-                terms |= inherited.keys()
-            if row["term"] not in terms:
-                faults.append(
-                    (tenant, Fault(row["id"], f"is found by the term {row['term']}, which it has not"))
-                )
+                faults.append((row["tenant"], Fault(UUID(bytes(16)), nobody)))
+        for tenant, rows in by_tenant.items():
+            # What cannot be read is told where its learner is recomputed.
+            for some, batch in await self._readable(connection, tenant, rows, Recomputed()):
+                inherited = await self._statements.inherited(connection, tenant, set(batch.refs.values()))
+                for place, (row, terms) in enumerate(zip(some, terms_of(batch), strict=True)):
+                    if row["term"] not in terms | inherited.get(batch.refs.get(place, b""), {}).keys():
+                        stray = f"is found by the term {row['term']}, which it has not"
+                        faults.append((tenant, Fault(row["id"], stray)))
         return faults
 
 

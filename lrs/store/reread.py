@@ -77,8 +77,8 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
         )
         for one, statement in zip(stored, _read_all(stored, dictionaries), strict=True)
     ]
-    frame = frames.decode(frames.encode(stored[0].tenant, requests, 0, lambda _raw: b""))
-    batch = await gather(0, [(Record(0, 0, 0, b""), frame)], names, asked)
+    encoded = frames.encode(stored[0].tenant, requests, 0, lambda _raw: b"", lambda _iri, _definition: False)
+    batch = await gather(0, [(Record(0, 0, 0, b""), frames.decode(encoded))], names, asked)
     return replace(
         batch, columns=dict(batch.columns) | {"pos": np.array([one.pos for one in stored], np.int64)}
     )

@@ -184,7 +184,7 @@ def _down(start: bytes, known: Mapping[bytes, tuple[set[int], bytes | None]]) ->
     terms: dict[int, int] = {}
     seen: set[bytes] = set()
     target: bytes | None = start
-    while target in known and target not in seen and len(seen) < LONGEST_CHAIN:
+    while target is not None and target in known and target not in seen and len(seen) < LONGEST_CHAIN:
         seen.add(target)
         own, following = known[target]
         for each in own:

@@ -22,6 +22,7 @@ from lrs.log import frame as frames
 from lrs.log.port import STATEMENTS
 from lrs.store import lease
 from lrs.store.batch import Batch, check, gather
+from lrs.store.definition import Definitions
 from lrs.store.sql import queries
 from lrs.store.statement import StatementStore
 from lrs.stream.poison import DATA_ERRORS, find_poison
@@ -58,6 +59,7 @@ class Persist:
         """`stored` is told when a batch is committed: the edges' receiving times of its statements."""
         self._pool, self._names = pool, names
         self._statements, self._evidence = statements, evidence
+        self._definitions = Definitions(pool)
         self.max_records, self.max_statements = max_records, max_statements
         self._stored = stored
 
@@ -78,6 +80,7 @@ class Persist:
         # A dictionary that the store lacks ends the worker: what it compressed could never be read.
         await self._statements.dictionaries.load(self._pool, {frame.dictionary for _, frame in readable})
         batch = await self._gather(partition, readable, damaged)
+        await self._definitions.merge(batch.definitions)
         poison: dict[int, str] = {}
         try:
             await self._commit(partition, epoch, records, batch, poison, damaged)

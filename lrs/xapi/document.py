@@ -1,4 +1,4 @@
-"""Documents: their entity tag, and how one is merged into another (1.0.3 Part Three 2.2; IEEE 9274.1.1 4.1.3)."""
+"""Documents: how one is merged into another (1.0.3 Part Three 2.2; IEEE 9274.1.1 4.1.3)."""
 
 from __future__ import annotations
 

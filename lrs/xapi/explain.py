@@ -17,8 +17,20 @@ import numpy as np
 import numpy.typing as npt
 
 from lrs.xapi import schema
-from lrs.xapi.kernel.reading import INDEX
-from lrs.xapi.kernel.tape import DEPTH, END, FAULT, KEY, KIND, LEVEL, NEXT, NODES, OBJECT, OPENED, START
+from lrs.xapi.kernel.tape import (
+    DEPTH,
+    END,
+    FAULT,
+    INDEX,
+    KEY,
+    KIND,
+    LEVEL,
+    NEXT,
+    NODES,
+    OBJECT,
+    OPENED,
+    START,
+)
 from lrs.xapi.rules import TEXTS, Clause, Rule
 from lrs.xapi.scan import ALL_RULES, MOST_VALUES, Scan
 from lrs.xapi.schema import FORMAT_RULES, Form, Format, Kind, Shape

@@ -20,14 +20,15 @@ from lrs.xapi.kernel.tape import FREE
 from lrs.xapi.rules import Rule
 from lrs.xapi.scan import ALL_RULES, Scan, scan
 from lrs.xapi.schema import STATEMENT_FORM
-from lrs.xapi.score import Score, breaches
+from lrs.xapi.score import Score, breaches, holds
 from lrs.xapi.statement import Attachment, ObjectKind, Statement
 from lrs.xapi.version import Version
 from lrs.xapi.violation import Rejected
 
 _VERB, _ACTOR, _DIRECT_AGENT, _RELATED_AGENT, _NAME = range(Finding.VERB, Finding.NAME + 1)
 _OBJECT_ACTIVITY, _RELATED_ACTIVITY = int(Finding.OBJECT_ACTIVITY), int(Finding.RELATED_ACTIVITY)
-_PARENT, _CATEGORY, _DEFINITION = int(Finding.PARENT), int(Finding.CATEGORY), int(Finding.DEFINITION)
+_PARENT, _GROUPING, _CATEGORY = int(Finding.PARENT), int(Finding.GROUPING), int(Finding.CATEGORY)
+_DEFINITION = int(Finding.DEFINITION)
 _VERSION, _SCORE, _SUB_SCORE = int(Finding.VERSION), int(Finding.SCORE), int(Finding.SUB_SCORE)
 _ATTACHMENT, _EXTENSION = int(Finding.ATTACHMENT), int(Finding.EXTENSION)
 _CMI5_PROGRESS, _VIDEO_PROGRESS, _MOVE_ON, _MASTERY, _LAUNCH_MODE, _SESSION = range(6)
@@ -84,7 +85,7 @@ def _score(text: bytes, on: npt.NDArray[np.uint8]) -> Score:
         score = _decode_score(text)
     except msgspec.ValidationError:  # beyond the range of a double
         raise _BadScore from None
-    if any(on[rule] for _, rule in breaches(score)):
+    if not holds(score) and any(on[rule] for _, rule in breaches(score)):
         raise _BadScore
     return score
 
@@ -95,7 +96,7 @@ def _fraction(text: bytes, whole: float) -> float | None:
 
 
 def _unique(texts: list[str]) -> tuple[str, ...]:
-    return tuple(texts) if len(texts) < 2 else tuple(dict.fromkeys(texts))
+    return (texts[0],) if len(texts) == 1 else tuple(dict.fromkeys(texts))
 
 
 def _attachment(text: bytes) -> Attachment:
@@ -118,7 +119,9 @@ def _records(body: bytes, done: Scan, on: npt.NDArray[np.uint8]) -> Iterator[Sta
         direct: list[str] = []
         related: list[str] = []
         activities: list[str] = []
-        context: tuple[list[str], ...] = ([], [], [])
+        parents: list[str] = []
+        groupings: list[str] = []
+        categories: list[str] = []
         definitions: list[tuple[str, bytes]] = []
         names: list[tuple[str, str]] = []
         attachments: list[Attachment] = []
@@ -156,14 +159,16 @@ def _records(body: bytes, done: Scan, on: npt.NDArray[np.uint8]) -> Iterator[Sta
                 actor = subject
             elif what == _OBJECT_ACTIVITY:
                 object_activity = subject
-            elif what >= _PARENT:
-                if what <= _CATEGORY:
-                    context[what - _PARENT].append(subject)
-                    activities.append(subject)
-                else:
-                    version_sent = subject
-            elif what == _RELATED_ACTIVITY:
+            elif _RELATED_ACTIVITY <= what <= _CATEGORY:
                 activities.append(subject)
+                if what == _PARENT:
+                    parents.append(subject)
+                elif what == _GROUPING:
+                    groupings.append(subject)
+                elif what == _CATEGORY:
+                    categories.append(subject)
+            elif what == _VERSION:
+                version_sent = subject
             elif what == _DIRECT_AGENT:
                 direct.append(subject)
             else:
@@ -180,12 +185,12 @@ def _records(body: bytes, done: Scan, on: npt.NDArray[np.uint8]) -> Iterator[Sta
             actor,
             _KINDS[kind],
             object_activity,
-            _unique(direct),
-            _unique(related),
-            _unique(activities),
-            _unique(context[0]),
-            _unique(context[1]),
-            _unique(context[2]),
+            _unique(direct) if direct else (),
+            _unique(related) if related else (),
+            _unique(activities) if activities else (),
+            _unique(parents) if parents else (),
+            _unique(groupings) if groupings else (),
+            _unique(categories) if categories else (),
             ids[uuids + 16 : uuids + 32] if read & _HAS_REGISTRATION else None,
             ref,
             ref if read & _HAS_VOIDS else None,

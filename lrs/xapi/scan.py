@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -19,15 +20,16 @@ MOST_VALUES = 1 << 20
 ALL_RULES = np.ones(len(Rule) + 1, np.uint8)
 """Which rules are asked, by number: all."""
 
-_FIRST_TAPE = 2048
 _PADDING = 16
 _SMALLEST_STATEMENT = 60
 """Octets; the shortest that is valid has 70."""
 _LARGEST_BODY = 2**31 - 2**16
+_ORDINARY_BODY = 1 << 17
+_ORDINARY_TAPE = 2048
 
 
 class Scan(NamedTuple):
-    """What the kernels left behind.
+    """What the kernels left behind. It is overwritten by the next scan of the same thread.
 
     ``verdict`` is how many values there are, or the rule broken, negative; ``buffer`` the body and what
     was written after it; ``tape`` the nodes of the last value; the others have a row for each value.
@@ -42,6 +44,31 @@ class Scan(NamedTuple):
     state: npt.NDArray[np.int64]
 
 
+class _Workspace:
+    """The arrays for a body of up to ``size`` octets with up to ``nodes`` values in one statement."""
+
+    def __init__(self, size: int = _ORDINARY_BODY, nodes: int = _ORDINARY_TAPE) -> None:
+        rows = size // _SMALLEST_STATEMENT + 1
+        self.buffer = np.empty(6 * size + 4096, np.uint8)
+        self.rows = np.empty((rows, COLUMNS), np.int64)
+        self.ids = np.empty((rows, ID_BYTES), np.uint8)
+        self.findings = np.empty((size // 8 + 64, 3), np.int32)
+        self.state = np.zeros(STATE, np.int64)
+        self.tape = np.empty((nodes + 16, WIDTH), np.int32)
+        self.hashes = np.empty(nodes + 16, np.int64)
+        self.spans = np.empty(6 * (nodes + 16), np.int64)
+
+
+class _PerThread(threading.local):
+    """Each thread keeps what ordinary bodies need (2 MB)."""
+
+    def __init__(self) -> None:
+        self.work = _Workspace()
+
+
+_ordinary = _PerThread()
+
+
 def scan(
     body: bytes, form: int, version: Version, most: int = 1, on: npt.NDArray[np.uint8] = ALL_RULES
 ) -> Scan:
@@ -49,25 +76,25 @@ def scan(
     size = len(body)
     if size > _LARGEST_BODY:
         raise ValueError(f"a body of {size} octets; {_LARGEST_BODY} is the most")
-    buffer = np.empty(6 * size + 4096, np.uint8)
-    buffer[:size] = np.frombuffer(body, np.uint8)
-    buffer[size : size + _PADDING] = 0
-    values = max(1, min(most, size // _SMALLEST_STATEMENT + 1))
-    rows, ids = np.empty((values, COLUMNS), np.int64), np.empty((values, ID_BYTES), np.uint8)
-    findings, state = np.empty((size // 8 + 64, 3), np.int32), np.empty(STATE, np.int64)
-    nodes = min(size // 2, _FIRST_TAPE) + 16
-    while True:
-        tape, hashes, spans = (
-            np.empty((nodes, WIDTH), np.int32),
-            np.empty(nodes, np.int64),
-            np.empty(6 * nodes, np.int64),
-        )
-        state[:] = 0
-        state[FREE], state[LENGTH] = size + _PADDING, size
-        v2 = version is Version.V2_0_0
-        count = reading.read(buffer, form, v2, most, on, tape, hashes, spans, rows, ids, findings, state)
-        if count == FULL and nodes > MOST_VALUES:
-            count = -Rule.TOO_MANY_VALUES
-        if count != FULL:
-            return Scan(count, buffer, tape, rows, ids, findings, state)
-        nodes = min(size // 2, MOST_VALUES) + 16
+    work = _ordinary.work if size <= _ORDINARY_BODY else _Workspace(size)
+    verdict = _read(work, body, form, version, most, on)
+    if verdict == FULL:
+        work = _Workspace(size, min(size // 2, MOST_VALUES))
+        verdict = _read(work, body, form, version, most, on)
+    if verdict == FULL:
+        verdict = -Rule.TOO_MANY_VALUES
+    return Scan(verdict, work.buffer, work.tape, work.rows, work.ids, work.findings, work.state)
+
+
+def _read(
+    work: _Workspace, body: bytes, form: int, version: Version, most: int, on: npt.NDArray[np.uint8]
+) -> int:
+    size = len(body)
+    work.buffer[:size] = np.frombuffer(body, np.uint8)
+    work.buffer[size : size + _PADDING] = 0
+    work.state[FREE], work.state[LENGTH] = size + _PADDING, size
+    verdict: int = reading.read(
+        *(work.buffer, form, version is Version.V2_0_0, most, on, work.tape, work.hashes, work.spans),
+        *(work.rows, work.ids, work.findings, work.state),
+    )
+    return verdict

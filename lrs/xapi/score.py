@@ -14,6 +14,16 @@ class Score(msgspec.Struct, frozen=True, gc=False):
     max: float | None = None
 
 
+def holds(score: Score) -> bool:
+    """Whether no rule is broken; for finite numbers."""
+    scaled, raw, low, high = score.scaled, score.raw, score.min, score.max
+    return (
+        (scaled is None or -1 <= scaled <= 1)
+        and (low is None or ((high is None or low < high) and (raw is None or low <= raw)))
+        and (high is None or raw is None or raw <= high)
+    )
+
+
 def breaches(score: Score) -> list[tuple[str, Rule]]:
     """(member, rule) for each rule broken (1.0.3 Part Two 2.4.5.1; IEEE 9274.1.1 4.2.2.4).
 

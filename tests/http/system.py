@@ -15,10 +15,13 @@ from prometheus_client import CollectorRegistry
 
 from lrs.composition import worker
 from lrs.http.access import Access
+from lrs.http.activities import Activities
 from lrs.http.body import Admission
+from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
+from lrs.http.people import People
 from lrs.http.platform import Platform
 from lrs.http.statements import Statements
 from lrs.log.port import STATEMENTS
@@ -31,7 +34,9 @@ from lrs.process import Process
 from lrs.settings import Settings
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.credential import Credentials
+from lrs.store.definition import Definitions
 from lrs.store.dictionary import Dictionaries
+from lrs.store.document import DocumentStore
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
 from tests.http.client import Client
@@ -111,18 +116,33 @@ async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
         max_bytes=1 << 20,
     )
     admission = Admission(limits.max_requests, limits.max_bytes)
+    ingest = Ingest(
+        access,
+        framer,
+        admission,
+        metrics,
+        max_body=limits.max_body,
+        writable=limits.writable,
+        patience=limits.patience,
+    )
+    documents = Documents(
+        DocumentStore(pool),
+        access,
+        names,
+        ingest.bodies,
+        admission,
+        longest=limits.max_body,
+        writable=limits.writable,
+    )
     edge = Edge(
-        Ingest(
-            access,
-            framer,
-            admission,
-            metrics,
-            max_body=limits.max_body,
-            writable=limits.writable,
-            patience=limits.patience,
-        ),
+        ingest,
         Statements(pool, access, names, credentials, dictionaries, horizon, metrics),
         Platform(pool, access, names, horizon),
+        {
+            **documents.routes(),
+            **People(pool, access, names, dictionaries, horizon).routes(),
+            **Activities(access, Definitions(pool), horizon).routes(),
+        },
         metrics,
         Readiness(()),
         lambda: exposition(registry),

@@ -25,6 +25,7 @@ async def writing(lrs: Client, writers: int = 6) -> AsyncIterator[list[str]]:
             answer = await lrs.post([statement(f"writer-{number}", id=fresh()) for _ in range(size)])
             assert answer.status == 200
             acknowledged.extend(answer.json)
+            await asyncio.sleep(0.02)
 
     tasks = [asyncio.create_task(write(number)) for number in range(writers)]
     try:
@@ -84,7 +85,7 @@ async def test_a_poller_with_since_as_the_header_said_misses_nothing(alone: Clie
 
     async def poll() -> None:
         nonlocal since
-        query = {"ascending": "true", "limit": "11"} | ({"since": since} if since else {})
+        query = {"ascending": "true", "limit": "50"} | ({"since": since} if since else {})
         answer = first = await alone.get(query)
         while True:
             assert answer.status == 200
@@ -95,7 +96,7 @@ async def test_a_poller_with_since_as_the_header_said_misses_nothing(alone: Clie
         since = first.through
 
     async with writing(alone) as acknowledged:
-        for _ in range(30):
+        for _ in range(8):
             await poll()
     await wait_until_past(alone, max([one["stored"] for one in await alone.listed(limit="1")]))
     await poll()

@@ -8,7 +8,7 @@ import pytest
 
 from lrs.scoring import State, read_progress, satisfied_bits
 from lrs.scoring.event import ABSENT
-from tests.scoring.world import ADL, CMI5, STORED, Said, world
+from tests.scoring.world import ADL, CMI5, STORED, Said, number_of, world
 
 MOVE_ONS = ("Passed", "Completed", "CompletedAndPassed", "CompletedOrPassed", "NotApplicable")
 T = STORED - 1_000_000_000
@@ -64,6 +64,36 @@ def test_the_latest_launched_of_a_registration_decides_whenever_it_comes() -> No
     assert satisfied(early, late, done) == 10
     assert satisfied(done, early) is None
     assert satisfied(done, say("launched", 2, move_on="Completed", registration=2)) is None
+
+
+@pytest.mark.parametrize("sessions", [(1, 2), (2, 1)])
+def test_the_latest_launched_is_so_by_time_then_by_id(sessions: tuple[int, int]) -> None:
+    one, other = sessions
+    done = say("completed", 10)
+    completed, passed = (say("launched", 3, move_on=name) for name in ("Completed", "Passed"))
+
+    def launched(said: Said, at: int, session: int) -> Said:
+        return Said(**{**vars(said), "timestamp": T + at, "session": session})
+
+    assert satisfied(launched(completed, 2, one), launched(passed, 1, other), done) == 10
+    assert satisfied(launched(completed, 1, one), launched(passed, 2, other), done) is None
+    # Of statements 1 and 2 the first has the greater id.
+    assert satisfied(launched(completed, 1, one), launched(passed, 1, other), done) == 10
+    assert satisfied(launched(passed, 1, one), launched(completed, 1, other), done) is None
+
+
+@pytest.mark.parametrize(("low", "expected"), [((2, 1), True), ((1, 2), False), ((1, 1 << 63), False)])
+def test_ids_that_differ_in_their_lower_half_only_decide_too(low: tuple[int, int], expected: bool) -> None:
+    place = world()
+    completed, passed = (number_of((1 << 64) + half) for half in low)
+    said = [
+        say("launched", number=completed, move_on="Completed"),
+        say("launched", number=passed, move_on="Passed", session=2),
+        say("completed", 10),
+    ]
+    state = place.score(said)
+    ((key, chunks),) = state.chunks.items()
+    assert (read_progress(chunks[0], key[1], place.tables)["satisfied"] != ABSENT) == expected
 
 
 def test_launched_overrides_mastery_and_what_it_leaves_out_is_the_catalogues() -> None:

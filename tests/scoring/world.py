@@ -102,6 +102,14 @@ VERBS = (
 CATEGORY_FLAGS = {"cmi5": Flag.CMI5, "moveon": Flag.MOVE_ON, "video": Flag.VIDEO}
 
 
+_SCATTER = 0x9E3779B97F4A7C15F39CC0605CEDC835
+
+
+def number_of(statement_id: int) -> int:
+    """The number of the statement that has this id."""
+    return statement_id * pow(_SCATTER, -1, 1 << 128) % (1 << 128)
+
+
 @dataclass(frozen=True)
 class Said:
     """One statement, as far as scoring is concerned."""
@@ -129,7 +137,7 @@ class Said:
     @property
     def id(self) -> bytes:
         # Scattered, so that the order of ids is not that of arrival.
-        return (self.number * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 128)).to_bytes(16, "big")
+        return (self.number * _SCATTER % (1 << 128)).to_bytes(16, "big")
 
     @property
     def pos(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lrs.log.port import Record
 from lrs.store.lease import Lease
+from lrs.stream import assignment as assignments
 from lrs.stream.assignment import QUEUED_BATCHES, Assignment
 from lrs.stream.stage import Unobserved
 
@@ -49,6 +50,43 @@ class Recorder:
 def record(offset: int, partition: int = 0, count: int = 1, size: int = 1) -> Record:
     """A record of so many statements and bytes."""
     return Record(partition, offset, 1000 + offset, b"x" * size, (), count)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_pace() -> Iterator[None]:
+    """What is queued is taken at once, so that a test need not wait; one test is about the pace."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assignments, "PACE", 0.0)
+        yield
+
+
+async def test_after_a_heavy_batch_the_next_one_gathers_until_it_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assignments, "PACE", 3600.0)
+    stage = Recorder(max_records=100, max_statements=200)
+    assignment = assign(stage, 0)
+    assignment.put(record(0, count=assignments.HEAVY))
+    await settle()
+    assert len(stage.batches) == 1
+    assignment.put(record(1, count=150))
+    await settle()
+    assert len(stage.batches) == 1, "less than a full batch waits"
+    assignment.put(record(2, count=50))
+    await settle()
+    assert [each.offset for each in stage.batches[1]] == [1, 2]
+    await assignment.close()
+
+
+async def test_light_traffic_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assignments, "PACE", 3600.0)
+    stage = Recorder(max_records=100)
+    assignment = assign(stage, 0)
+    for offset in range(3):
+        assignment.put(record(offset, count=1))
+        await settle()
+        assert len(stage.batches) == offset + 1
+    await assignment.close()
 
 
 def assign(stage: Recorder, *partitions: int, next_offset: int = 0) -> Assignment:

@@ -28,6 +28,7 @@ from lrs.xapi.kernel.tape import (
     NUMBER,
     OBJECT,
     PLACE,
+    SEEN,
     SHAPE,
     START,
     STRING,
@@ -63,13 +64,13 @@ _SINGLE = int(Given.SINGLE_CONTEXT_ACTIVITY)
 _ONE = np.uint64(1)
 
 
-@kernel("int64(int64, int64, int64[::1])")
+@kernel("int64(int64, int64, int64[::1])", inline=True)
 def breach(rule, node, state):  # type: ignore[no-untyped-def]
     state[FAULT] = node
     return rule
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64)")
+@kernel("int64(uint8[::1], int32[:, ::1], int64)", inline=True)
 def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     """The number of an object's objectType; -1: it has none, -2: it is not one of those there are."""
     value = member(tape, node, _OBJECT_TYPE)
@@ -83,7 +84,7 @@ def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     return number if number >= 0 else -2
 
 
-@kernel("int64(int64, int64)")
+@kernel("int64(int64, int64)", inline=True)
 def place_within(parent, own):  # type: ignore[no-untyped-def]
     """The place of a member from its object's place and its own in the schema."""
     if parent == Place.RELATED or own == Place.INHERIT:
@@ -95,11 +96,13 @@ def place_within(parent, own):  # type: ignore[no-untyped-def]
     return own
 
 
-@kernel("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])")
+@kernel("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])", inline=True)
 def check_agent(tape, node, shape, seen, on, state):  # type: ignore[no-untyped-def]
     """One identifier; a group without one lists members; what a group may be as an authority."""
     identifiers = seen & t.IDENTIFIER_BITS
     several = identifiers & (identifiers - _ONE) != 0
+    if identifiers != 0 and not several and shape != _AUTHORITY_GROUP:
+        return 0
     members = member(tape, node, _MEMBER)
     if shape == _AUTHORITY_GROUP:
         if not on[Rule.AUTHORITY_GROUP]:
@@ -176,8 +179,8 @@ def check_attachment(buf, tape, node, on, state):  # type: ignore[no-untyped-def
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1], int64[::1])")
-def open_object(buf, tape, node, v2, on, seen_out, state):  # type: ignore[no-untyped-def]
+@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1])", inline=True)
+def open_object(buf, tape, node, v2, on, state):  # type: ignore[no-untyped-def]
     """Choose the shape, give the members their forms and places; the rule broken, or 0."""
     form = tape[node, FORM]
     shape = t.FORM_DEFAULT[form]
@@ -210,21 +213,20 @@ def open_object(buf, tape, node, v2, on, seen_out, state):  # type: ignore[no-un
         elif on[Rule.UNKNOWN]:
             return breach(Rule.UNKNOWN, i, state)
         i = tape[i + 1, NEXT]
-    seen_out[0] = np.int64(seen)
+    state[SEEN] = np.int64(seen)
     if seen & t.REQUIRED[shape] != t.REQUIRED[shape] and on[Rule.MISSING]:
         return breach(Rule.MISSING, node, state)
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])")
+@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])", inline=True)
 def check_object(buf, tape, node, v2, row, on, state):  # type: ignore[no-untyped-def]
     """All rules on one object and its members together; the rule broken, or 0."""
-    seen_out = np.zeros(1, np.int64)
-    rule = open_object(buf, tape, node, v2, on, seen_out, state)
+    rule = open_object(buf, tape, node, v2, on, state)
     if rule:
         return rule
     shape = tape[node, SHAPE]
-    seen = np.uint64(seen_out[0])
+    seen = np.uint64(state[SEEN])
     if shape == _AGENT or shape == _GROUP or shape == _AUTHORITY_GROUP:
         return check_agent(tape, node, shape, seen, on, state)
     if shape == _DEFINITION:

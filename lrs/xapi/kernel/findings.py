@@ -71,6 +71,8 @@ class Read(enum.IntEnum):
     DURATION = 256
 
 
+ONE = np.uint64(1)
+
 ID_BYTES = 48
 """Of each statement's row of UUIDs: id, registration, the StatementRef's id."""
 
@@ -91,7 +93,7 @@ _MBOX, _SHA1SUM, _OPENID, _ACCOUNT = (t.CODE[name] for name in schema.IDENTIFIER
 _PREFIXES, _PREFIX_AT = t._texts([name + ":" for name in schema.IDENTIFIERS])
 
 
-@kernel("int64(int32[:, ::1], int64, int64)")
+@kernel("int64(int32[:, ::1], int64, int64)", inline=True)
 def member(tape, node, code):  # type: ignore[no-untyped-def]
     """The value of an object's member; -1: it has none of that name."""
     i = node + 1
@@ -103,7 +105,7 @@ def member(tape, node, code):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(int64, int64, int64, int32[:, ::1], int64)")
+@kernel("int64(int64, int64, int64, int32[:, ::1], int64)", inline=True)
 def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     findings[found, 0] = what
     findings[found, 1] = a
@@ -111,12 +113,14 @@ def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     return found + 1
 
 
-@kernel("int64(uint8[::1], int64, int64, int64)")
+@kernel("int64(uint8[::1], int64, int64, int64)", inline=True)
 def copy(buf, out, a, b):  # type: ignore[no-untyped-def]
-    for i in range(a, b):
-        buf[out] = buf[i]
-        out += 1
-    return out
+    source, end, to = np.uint64(a), np.uint64(b), np.uint64(out)
+    while source < end:
+        buf[to] = buf[source]
+        source += ONE
+        to += ONE
+    return np.int64(to)
 
 
 @kernel("int64(uint8[::1], int64, int64)")

@@ -14,6 +14,7 @@ from lrs.xapi.kernel.tables import INTERACTION_AT, INTERACTION_TEXT, OBJECT_TYPE
 from lrs.xapi.kernel.time import NO_TIME, read_duration, read_timestamp
 from lrs.xapi.schema import Format
 
+_ONE, _TWO = np.uint64(1), np.uint64(2)
 ALPHA, DIGIT, HEX, SCHEME, IRI_CHARACTER, TOKEN = 1, 2, 4, 8, 16, 32
 
 CLASSES = np.zeros(256, np.uint8)
@@ -77,20 +78,20 @@ def is_iri(buf, a, b):  # type: ignore[no-untyped-def]
     """RFC 3987 with a scheme: characters and percent-encoding are checked, not what a scheme asks for."""
     if a == b or CLASSES[buf[a]] & ALPHA == 0:
         return False
-    i = a
-    while i < b and CLASSES[buf[i]] & SCHEME:
-        i += 1
-    if i == b or buf[i] != 58:  # ":"
+    i, end = np.uint64(a), np.uint64(b)
+    while i < end and CLASSES[buf[i]] & SCHEME:
+        i += _ONE
+    if i == end or buf[i] != 58:  # ":"
         return False
-    while i < b:
+    while i < end:
         c = buf[i]
         if CLASSES[c] & IRI_CHARACTER == 0:
             return False
-        if c == 37 and (i + 2 >= b or not all_of(buf, i + 1, i + 3, HEX)):  # "%"
+        i += _ONE
+        if c == 37 and (i + _ONE >= end or not all_of(buf, i, i + _TWO, HEX)):  # "%"
             return False
-        if c == 0xC2 and buf[i + 1] < 0xA0:  # U+0080 to U+009F are control characters
+        if c == 0xC2 and buf[i] < 0xA0:  # U+0080 to U+009F are control characters
             return False
-        i += 1
     return True
 
 

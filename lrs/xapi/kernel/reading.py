@@ -8,16 +8,13 @@ from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.canonical import write_canonical
 from lrs.xapi.kernel.check import check
 from lrs.xapi.kernel.findings import Column, member
-from lrs.xapi.kernel.tape import END, FREE, LENGTH, LEVEL, PLACE, START, fault, read_value, skip_space
+from lrs.xapi.kernel.tape import END, FREE, INDEX, LENGTH, LEVEL, PLACE, START, fault, read_value, skip_space
 from lrs.xapi.rules import Rule
 from lrs.xapi.schema import Place
 from lrs.xapi.statement import Given
 
 STATEMENT = t.FORM[schema.STATEMENT_FORM]
 AGENT = t.FORM[schema.AGENT_OR_GROUP]
-
-INDEX = LEVEL + 1
-"""The place in the state array of how many statements of an array are read; -1: there is no array."""
 
 _TIMESTAMP = t.CODE["timestamp"]
 _BOTH_TIMES = int(Given.TIMESTAMP | Given.STORED)

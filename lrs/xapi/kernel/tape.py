@@ -36,10 +36,12 @@ DEPTH = 64
 FULL = -1 - len(Rule)
 """Answered when the tape is too short; the others are rules, negative."""
 
-NODES, FREE, LENGTH, FAULT, LEVEL, OPENED, FIRST_KEY = 0, 1, 2, 3, 4, 8, 8 + DEPTH
+NODES, FREE, LENGTH, FAULT, LEVEL, INDEX, SEEN, OPENED, FIRST_KEY = *range(7), 8, 8 + DEPTH
 STATE = 8 + 2 * DEPTH
-"""Places of the state array: nodes on the tape, first free byte, length of the body, where (byte or node)
-something is wrong, how many containers are open, these, and where the keys of each begin in `hashes`."""
+"""Places of the state array: nodes on the tape; first free byte; length of the body; where (byte or node)
+something is wrong; how many containers are open; how many statements of an array are read (-1: there is no
+array); the members that an object has, as bits; the open containers; where the keys of each begin in
+`hashes`."""
 
 PLAIN, QUOTE, BACKSLASH, CONTROL, MULTIBYTE = range(5)
 STRING_CLASS = np.zeros(256, np.uint8)
@@ -56,11 +58,12 @@ _SIMPLE_ESCAPES = np.zeros(256, np.uint8)
 for _escape, _meaning in zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True):
     _SIMPLE_ESCAPES[_escape] = _meaning
 
+_ONE = np.uint64(1)
 _FEW = 12
 """Up to so many keys are compared pair by pair, more are sorted."""
 
 
-@kernel("int64(int64, int64, int64[::1])")
+@kernel("int64(int64, int64, int64[::1])", inline=True)
 def fault(rule, at, state):  # type: ignore[no-untyped-def]
     """A breach at this byte; at the body's end what is wrong is that it ends."""
     state[FAULT] = at
@@ -69,7 +72,7 @@ def fault(rule, at, state):  # type: ignore[no-untyped-def]
     return -rule
 
 
-@kernel("int64(uint8[::1], int64)")
+@kernel("int64(uint8[::1], int64)", inline=True)
 def skip_space(buf, i):  # type: ignore[no-untyped-def]
     while buf[i] == 32 or buf[i] == 10 or buf[i] == 13 or buf[i] == 9:
         i += 1
@@ -182,25 +185,27 @@ def unescape(buf, first, i, state):  # type: ignore[no-untyped-def]
             i += 2
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
+@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])", inline=True)
 def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     """The string whose opening quote is at i, to a node; the byte after its closing quote."""
     first = i + 1
-    i = first
+    at = np.uint64(first)
     while True:
-        kind = STRING_CLASS[buf[i]]
-        if kind == PLAIN:
-            i += 1
-        elif kind == QUOTE:
+        # An unsigned index is not asked whether it counts from the end: this loop sees most of the bytes.
+        while STRING_CLASS[buf[at]] == PLAIN:
+            at += _ONE
+        i = np.int64(at)
+        kind = STRING_CLASS[buf[at]]
+        if kind == QUOTE:
             tape[node, START] = first
             tape[node, END] = i
             tape[node, ESCAPED] = 0
             return i + 1
-        elif kind == MULTIBYTE:
+        if kind == MULTIBYTE:
             n = utf8_length(buf, i)
             if n == 0:
                 return fault(Rule.ENCODING, i, state)
-            i += n
+            at += np.uint64(n)
         elif kind == BACKSLASH:
             tape[node, START] = state[FREE]
             i = unescape(buf, first, i, state)
@@ -211,16 +216,18 @@ def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
             return fault(Rule.SYNTAX if i >= state[LENGTH] else Rule.CONTROL_CHARACTER, i, state)
 
 
-@kernel("uint64(uint8[::1], int64, int64)")
+@kernel("uint64(uint8[::1], int64, int64)", inline=True)
 def hash_text(buf, a, b):  # type: ignore[no-untyped-def]
     """FNV-1a, as tables.fnv."""
     digest = FNV_START
-    for i in range(a, b):
-        digest = (digest ^ np.uint64(buf[i])) * FNV_PRIME
+    at, end = np.uint64(a), np.uint64(b)
+    while at < end:
+        digest = (digest ^ np.uint64(buf[at])) * FNV_PRIME
+        at += _ONE
     return digest
 
 
-@kernel("int64(uint8[::1], int64, int64, uint64)")
+@kernel("int64(uint8[::1], int64, int64, uint64)", inline=True)
 def code_of(buf, a, b, digest):  # type: ignore[no-untyped-def]
     """The code of a member name or of an extension of interest; -1: neither."""
     slot = np.int64(digest >> np.uint64(56))
@@ -237,7 +244,7 @@ def code_of(buf, a, b, digest):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1], int64, int64[::1])")
+@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1], int64, int64[::1])", inline=True)
 def read_key(buf, i, tape, node, hashes, top, state):  # type: ignore[no-untyped-def]
     """A key and its colon, from the quote at i; the byte after the colon. The hash goes to hashes[top]."""
     if buf[i] != 34:
@@ -254,7 +261,31 @@ def read_key(buf, i, tape, node, hashes, top, state):  # type: ignore[no-untyped
     return i + 1 if buf[i] == 58 else fault(Rule.SYNTAX, i, state)
 
 
-@kernel("boolean(int64[::1], int64, int64)")
+@kernel("void(int64[::1], int64, int64)")
+def sort(values, first, end):  # type: ignore[no-untyped-def]
+    """Heapsort of values[first:end]: no order that a sender can choose makes it slow."""
+    count = end - first
+    start = count // 2
+    while count > 1:
+        if start > 0:
+            start -= 1
+        else:
+            count -= 1
+            values[first], values[first + count] = values[first + count], values[first]
+        root = start
+        moving = values[first + root]
+        while 2 * root + 1 < count:
+            child = 2 * root + 1
+            if child + 1 < count and values[first + child + 1] > values[first + child]:
+                child += 1
+            if values[first + child] <= moving:
+                break
+            values[first + root] = values[first + child]
+            root = child
+        values[first + root] = moving
+
+
+@kernel("boolean(int64[::1], int64, int64)", inline=True)
 def repeats(hashes, first, end):  # type: ignore[no-untyped-def]
     """Whether two of the hashes [first, end) are equal; they may be put in order.
 
@@ -262,7 +293,7 @@ def repeats(hashes, first, end):  # type: ignore[no-untyped-def]
     2^64 to the pairs of one object.
     """
     if end - first > _FEW:
-        hashes[first:end].sort()
+        sort(hashes, first, end)
         for i in range(first + 1, end):
             if hashes[i] == hashes[i - 1]:
                 return True
@@ -274,7 +305,7 @@ def repeats(hashes, first, end):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel("int64(uint8[::1], int64, int64[::1])")
+@kernel("int64(uint8[::1], int64, int64[::1])", inline=True)
 def read_number(buf, i, state):  # type: ignore[no-untyped-def]
     """The byte after the number that begins at i (RFC 8259 6)."""
     if buf[i] == 45:
@@ -303,7 +334,7 @@ def read_number(buf, i, state):  # type: ignore[no-untyped-def]
     return i
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
+@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])", inline=True)
 def read_scalar(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     """A string, number, true, false or null that begins at i, to a node; the byte after it."""
     tape[node, NEXT] = node + 1
@@ -344,6 +375,8 @@ def read_value(buf, i, depth, tape, hashes, state):  # type: ignore[no-untyped-d
     top = 0
     level = 0
     last = tape.shape[0] - 3
+    state[NODES] = 0
+    state[LEVEL] = 0
     while True:
         if n > last:
             return FULL
