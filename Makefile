@@ -39,7 +39,7 @@ format: setup    ## rewrite the sources in the one format
 	$(BIN)/ruff format .
 
 bench: setup     ## measure speed, beside yardsticks of the same run
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.path
 
 crash: setup     ## kill processes under load, N times (make crash N=200), and look for what was lost
 	$(BIN)/python -m tests.crash --faults $(N)

@@ -31,7 +31,7 @@ _Kept = TypeVar("_Kept")
 
 _MOST: Final = 10_000
 _HASHES_AT_ONCE: Final = 2
-_MOST_WAITING: Final = 64
+_MOST_WAITING: Final = 32
 
 
 class Access:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from lrs.metrics.edge import EdgeMetrics
     from lrs.metrics.log import LogMetrics
 
+PATIENCE: Final = 15.0
+"""Seconds after which nobody waits any longer for a log that does not answer."""
+
 FLIGHTS: Final = 3
 """Frames that may be on their way at once: one being written, others being built and committed."""
 
@@ -92,11 +95,14 @@ class Framer:
         wait: float,
         max_statements: int,
         max_bytes: int,
+        patience: float = PATIENCE,
     ) -> None:
-        """`wait`: how long a frame stays open, in seconds, while others are on their way."""
+        """`wait`: how long a frame stays open, in seconds, while others are on their way; `patience`:
+        how long a request waits for its frame to be durable."""
         self._log, self._compress, self._dictionary = log, compress, dictionary
         self._metrics, self._log_metrics = metrics, log_metrics
         self._wait, self._max_statements, self._max_bytes = wait, max_statements, max_bytes
+        self._patience = patience
         self._definitions = _Definitions()
         self._open: deque[_Frame] = deque()
         self._flying: set[asyncio.Task[None]] = set()
@@ -114,7 +120,11 @@ class Framer:
         frame.statements += len(request.ids)
         frame.size += size
         self._depart()
-        return await waiting.done
+        try:
+            async with asyncio.timeout(self._patience):
+                return await waiting.done
+        except TimeoutError:
+            raise LogUnavailable(f"the log did not answer within {self._patience:g} s") from None
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered."""

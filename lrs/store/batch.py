@@ -112,7 +112,7 @@ async def gather(
     raws: list[bytes] = []
     offsets: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []
-    definitions: list[tuple[int, int, bytes]] = []
+    definitions: list[tuple[int, int, int, bytes]] = []
     base = 0
     numbers = {
         kind: await _numbers(
@@ -141,7 +141,7 @@ async def gather(
         offsets.append(np.full(rows, record.offset, np.int64))
         places.append(np.arange(rows, dtype=np.int64))
         for place, definition in fresh_definitions(frame, record.skip):
-            definitions.append((frame.tenant, int(activity[place]), definition))
+            definitions.append((frame.tenant, int(activity[place]), record.end, definition))
         base += rows
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     batch = Batch(

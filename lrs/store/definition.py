@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lrs.log.frame import Frame
 
-Fresh = Sequence[tuple[int, int, bytes]]
-"""(tenant, activity's number, its definition as JSON), the newest last."""
+Fresh = Sequence[tuple[int, int, int, bytes]]
+"""(tenant, activity's number, instant in µs since 1970, its definition as JSON)."""
 
 LONGEST: Final = 4 << 20
 """Bytes that a merged definition may have; what would make it longer is left in its statement."""
@@ -53,17 +53,16 @@ class Definitions:
         """Merge what statements say into what is known; what is no definition is passed over."""
         if not fresh:
             return
-        wanted = sorted({(tenant, activity) for tenant, activity, _ in fresh})
+        wanted = sorted({(tenant, activity) for tenant, activity, _, _ in fresh})
         columns = [list(column) for column in zip(*wanted, strict=True)]
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(self._queries["lock"], *columns)
-            before: dict[tuple[int, int], bytes | None] = {(row[0], row[1]): row[2] for row in rows}
+            before: dict[tuple[int, int], _Known] = {(row[0], row[1]): (row[2], row[3]) for row in rows}
             after = dict(before)
-            for tenant, activity, definition in fresh:
-                after[tenant, activity] = _merged(after[tenant, activity], definition)
-            changed = [
-                (*place, new) for place, new in after.items() if new is not None and new != before[place]
-            ]
+            for tenant, activity, instant, definition in sorted(fresh, key=lambda one: one[2]):
+                if (tenant, activity) in after:
+                    after[tenant, activity] = _merged(after[tenant, activity], definition, instant)
+            changed = [(*place, *known) for place, known in after.items() if known != before[place]]
             if changed:
                 await connection.execute(
                     self._queries["put"], *[list(column) for column in zip(*changed, strict=True)]
@@ -76,9 +75,18 @@ class Definitions:
         return {row["iri"]: row["definition"] for row in rows}
 
 
-def _merged(known: bytes | None, fresh: bytes) -> bytes | None:
+_Known = tuple[bytes | None, int]
+"""A definition, and the instant of the newest statement that had a say in it."""
+
+
+def _merged(known: _Known, fresh: bytes, instant: int) -> _Known:
+    """What comes late, since its partition was behind, does not win over what is newer."""
+    definition, newest = known
     try:
-        merged = merge_definitions(known, fresh)
+        if definition is not None and instant < newest:
+            merged = merge_definitions(fresh, definition)
+        else:
+            merged = merge_definitions(definition, fresh)
     except ValueError:
         return known
-    return merged if len(merged) <= LONGEST else known
+    return (merged, max(instant, newest)) if len(merged) <= LONGEST else known

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lrs.store.dictionary import Dictionaries
     from lrs.store.name import Names
 
-_TOGETHER: Final = 1 << 20
+_TOGETHER: Final = 1 << 18
 """Bytes that are read as one body; a longer statement is read alone."""
 
 
@@ -66,16 +66,13 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
     Unreadable, naming the statement, and UnknownDictionary.
     """
     await dictionaries.load(asked, {one.dictionary for one in stored})
+    versions = [one.version for one in stored]
+    statements = _read_all(stored, versions, dictionaries)
     requests = [
         frames.Request(
-            one.authority,
-            one.version,
-            0,
-            [statement],
-            [one.id],
-            bool(one.flags & frames.VOIDS_ANYONES),
+            one.authority, version, 0, [statement], [one.id], bool(one.flags & frames.VOIDS_ANYONES)
         )
-        for one, statement in zip(stored, _read_all(stored, dictionaries), strict=True)
+        for one, version, statement in zip(stored, versions, statements, strict=True)
     ]
     encoded = frames.encode(stored[0].tenant, requests, 0, lambda _raw: b"", lambda _iri, _definition: False)
     batch = await gather(0, [(Record(0, 0, 0, b""), frames.decode(encoded))], names, asked)
@@ -84,17 +81,21 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
     )
 
 
-def _read_all(stored: Sequence[Stored], dictionaries: Dictionaries) -> list[Statement]:
+def _read_all(
+    stored: Sequence[Stored], versions: Sequence[Version], dictionaries: Dictionaries
+) -> list[Statement]:
     raws = [_decompressed(one, dictionaries) for one in stored]
+    by_version: dict[Version, list[int]] = {}
+    for place, version in enumerate(versions):
+        by_version.setdefault(version, []).append(place)
     statements: dict[int, Statement] = {}
-    for version in Version:
-        places = [place for place, one in enumerate(stored) if one.version is version]
+    for version, places in by_version.items():
         for some in _portions(places, raws):
             body = b"[%b]" % b",".join([raws[place] for place in some])
             try:
                 read = read_statements(body, version, max_statements=len(some))
             except Rejected:
-                read = [_read(stored[place], raws[place]) for place in some]
+                read = []
             if len(read) != len(some):
                 read = [_read(stored[place], raws[place]) for place in some]
             statements.update(zip(some, read, strict=True))

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -20,6 +21,7 @@ from lrs.scoring.canonical import export
 from lrs.scoring.state import State
 from lrs.store.catalogue import Catalogues, InForce, number_in_force
 from lrs.store.derivation import Derivation, Texts, derived_live
+from lrs.store.fingerprint import fingerprint
 from lrs.store.recomputation import Fault, Recomputation, Recomputed
 from lrs.store.sql import queries
 from lrs.store.tail import Forgotten, Tail
@@ -63,8 +65,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What a verification found. `digest`: of the canonical export of what was recomputed, whatever the
-    numbers of its names. `differences` has the first ones, `different` counts all."""
+    """What a verification found. `digest`: of what was recomputed, equal for two stores iff that is
+    equal (`lrs.store.fingerprint`). `differences` has the first ones, `different` counts all."""
 
     learners: int = 0
     statements: int = 0
@@ -84,12 +86,9 @@ class Report(msgspec.Struct):
                 text = text[:_LONGEST] + "…"
             self.differences.append(msgspec.structs.replace(difference, text=text))
 
-    def export(self, lines: list[bytes]) -> None:
-        """Add lines of a canonical export to the digest, in which their order does not matter."""
-        total = int(self.digest, 16)
-        for line in lines:
-            total += int.from_bytes(blake2b(line, digest_size=16).digest(), "big")
-        self.digest = f"{total & (1 << 128) - 1:032x}"
+    def take(self, fingerprint: int) -> None:
+        """Add the fingerprint of some learners to the digest."""
+        self.digest = f"{(int(self.digest, 16) + fingerprint) % (1 << 128):032x}"
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class Examined:
     damage: list[str]
     recomputed: Recomputed
 
-    @property
+    @cached_property
     def right(self) -> Derivation:
         """What must be derived."""
         return Derivation.of(self.recomputed.state)
@@ -224,25 +223,31 @@ async def add(report: Report, examined: Examined, pool: asyncpg.Pool, texts: Tex
         report.add(_faulty(tenant, fault))
     for text in examined.damage:
         report.add(Difference("damage", tenant, "", text))
-    catalogue = examined.catalogue
-    if catalogue is None:
+    if examined.catalogue is None:
         return
-    await texts.load(pool, tenant, right, catalogue.tables)
-    lines = _export(right, texts, catalogue)
-    report.export(lines)
-    if not examined.same:
-        await texts.load(pool, tenant, examined.live, catalogue.tables)
-        said, live = set(lines), set(_export(examined.live, texts, catalogue))
-        for kind, only in (("only live", live - said), ("only recomputed", said - live)):
-            for line in sorted(only):
-                report.add(Difference(kind, tenant, msgspec.json.decode(line)[1], line.decode()))
+    report.take(await fingerprint(pool, tenant, right))
+    if not examined.live.same_as(right):
+        for difference in await _differences(examined, right, pool, texts):
+            report.add(difference)
 
 
-def _export(derivation: Derivation, texts: Texts, catalogue: InForce) -> list[bytes]:
-    lines: Any = export(
-        derivation.evidence, derivation.courses, derivation.accumulators, texts, catalogue.tables
-    )
-    return list(lines)
+async def _differences(
+    examined: Examined, right: Derivation, pool: asyncpg.Pool, texts: Texts
+) -> list[Difference]:
+    """Lines of the canonical exports of what is and of what must be derived that stand in one only."""
+    assert examined.catalogue is not None
+    tenant, tables = examined.tenant, examined.catalogue.tables
+    exports: list[set[bytes]] = []
+    for derivation in (examined.live, right):
+        await texts.load(pool, tenant, derivation, tables)
+        rows = (derivation.evidence, derivation.courses, derivation.accumulators)
+        exports.append(set(export(*rows, texts, tables)))
+    live, recomputed = exports
+    return [
+        Difference(kind, tenant, msgspec.json.decode(line)[1], line.decode())
+        for kind, only in (("only live", live - recomputed), ("only recomputed", recomputed - live))
+        for line in sorted(only)
+    ]
 
 
 def _faulty(tenant: int, fault: Fault) -> Difference:

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrs.xapi import schema
-from lrs.xapi.kernel.tape import (
+from lrs.xapi.kernel.layout import (
     DEPTH,
     END,
     FAULT,

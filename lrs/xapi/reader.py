@@ -16,7 +16,7 @@ import numpy.typing as npt
 from lrs.xapi.explain import explain
 from lrs.xapi.kernel import reading
 from lrs.xapi.kernel.findings import Column, Finding, Read
-from lrs.xapi.kernel.tape import FREE
+from lrs.xapi.kernel.layout import FREE
 from lrs.xapi.rules import Rule
 from lrs.xapi.scan import ALL_RULES, Scan, scan
 from lrs.xapi.schema import STATEMENT_FORM

@@ -12,8 +12,8 @@ import msgspec
 
 from lrs.xapi import language
 from lrs.xapi.kernel import reading
+from lrs.xapi.kernel.layout import END, KIND, NEXT, OBJECT, SHAPE, START, STRING
 from lrs.xapi.kernel.tables import CODE
-from lrs.xapi.kernel.tape import END, KIND, NEXT, OBJECT, SHAPE, START, STRING
 from lrs.xapi.scan import Scan, scan
 from lrs.xapi.schema import COMPONENTS, IDENTIFIERS
 from lrs.xapi.statement import Given

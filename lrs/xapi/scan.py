@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 from lrs.xapi.kernel import reading
 from lrs.xapi.kernel.findings import COLUMNS, ID_BYTES
-from lrs.xapi.kernel.tape import FREE, FULL, LENGTH, STATE, WIDTH
+from lrs.xapi.kernel.layout import FREE, FULL, LENGTH, STATE, WIDTH
 from lrs.xapi.rules import Rule
 from lrs.xapi.version import Version
 
-MOST_VALUES = 1 << 20
-"""So many JSON values may one statement have; it bounds the memory that a hostile one takes (100 MB)."""
+MOST_VALUES = 1 << 19
+"""So many JSON values may one statement have, as many as fit into 1 MB; they take up to 50 MB."""
 
 ALL_RULES = np.ones(len(Rule) + 1, np.uint8)
 """Which rules are asked, by number: all."""

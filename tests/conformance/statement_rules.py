@@ -562,7 +562,16 @@ REFUSED: tuple[Refused, ...] = (
         )
         for tag in (
             *("zh-z-aaa-z-bbb", "en-", "-en", "en_US", "de-419-DE", "en-x", "a-DE", "de-1901-1901"),
-            *("ar-a-aaa-b-bbb-a-ccc", "abcdefghi", "en-a", "x", "de-DE-DE", "en US", "zh-aaa-bbb-ccc-ddd"),
+            *(
+                "ar-a-aaa-b-bbb-a-ccc",
+                "abcdefghi",
+                "en-a",
+                "x",
+                "de-DE-DE",
+                "en US",
+                "en-x" + "-abcdefgh" * 40,
+                "zh-aaa-bbb-ccc-ddd",
+            ),
         )
     ),
     Refused(

@@ -33,7 +33,9 @@ def place(kind: Kind, id_: str) -> dict[str, object]:
     """The parameters that name one document."""
     if kind is Kind.STATE:
         return {"activityId": ACTIVITY, "agent": AGENT, "stateId": id_}
-    return ({"agent": AGENT} if kind is Kind.AGENT_PROFILE else {"activityId": ACTIVITY}) | {"profileId": id_}
+    if kind is Kind.AGENT_PROFILE:
+        return {"agent": AGENT, "profileId": id_}
+    return {"activityId": ACTIVITY, "profileId": id_}
 
 
 def tag(document: bytes) -> str:

@@ -47,3 +47,8 @@ def void(target: str, **members: Any) -> dict[str, Any]:
     """A statement that voids another one."""
     voided = {"id": "http://adlnet.gov/expapi/verbs/voided"}
     return {"actor": agent("keeper"), "verb": voided, "object": reference(target), **members}
+
+
+def shortened(value: object) -> str:
+    """A test's name for a parameter of any size."""
+    return ascii(value)[:40]

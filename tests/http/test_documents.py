@@ -180,7 +180,11 @@ async def test_states_and_profiles_do_not_mix(alone: Client) -> None:
     await put(alone, state("x"), b"1")
     await put(alone, profile, b"2", AGENT_PROFILE)
     await put(alone, about, b"3", ACTIVITY_PROFILE)
-    found = [(STATE, state("x"), b"1"), (AGENT_PROFILE, profile, b"2"), (ACTIVITY_PROFILE, about, b"3")]
+    found: list[tuple[str, Mapping[str, object], bytes]] = [
+        (STATE, state("x"), b"1"),
+        (AGENT_PROFILE, profile, b"2"),
+        (ACTIVITY_PROFILE, about, b"3"),
+    ]
     for path, query, body in found:
         assert (await alone.request("GET", path, query)).body == body
     assert (await alone.request("DELETE", STATE, state())).status == 204

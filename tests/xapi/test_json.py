@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from lrs.xapi import Rejected, Version, read_statements
 from lrs.xapi.kernel import reading
-from lrs.xapi.kernel.tape import DEPTH
+from lrs.xapi.kernel.layout import DEPTH
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.scan import scan
 from tests.xapi.statements import JSON, mutate_bytes, write

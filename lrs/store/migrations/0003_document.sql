@@ -1,4 +1,4 @@
--- Documents: State, Agent Profile and Activity Profile.
+-- Documents: State, Agent Profile and Activity Profile; and how new an activity's definition is.
 --
 -- A document's row says what it is; its bytes stand in pieces under a number that is new with each
 -- change. So a change is one compare-and-set of that number, and pieces are written once.
@@ -28,3 +28,6 @@ create table document_piece (
     bytes bytea not null,
     primary key (tenant, content, place)
 );
+
+-- µs since 1970: stored of the newest statement that had a say in the definition; null: it has none.
+alter table activity add column defined_us bigint;

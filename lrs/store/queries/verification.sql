@@ -71,3 +71,9 @@ order by head.partition
 select log_offset, value from log_record
 where slot = any ($1::int[]) and partition = $2 and log_offset >= $3 and log_offset < $4
 order by log_offset
+
+-- name: agent_keys
+select agent as number, key from agent where tenant = $1 and agent = any ($2::bigint[])
+
+-- name: activity_keys
+select activity as number, key from activity where tenant = $1 and activity = any ($2::bigint[])

@@ -22,7 +22,7 @@ from __future__ import annotations
 from lrs.xapi.kernel import kernel
 from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.findings import copy, fold_case, fold_domain
-from lrs.xapi.kernel.tape import ARRAY, END, ESCAPED, FORM, KIND, NEXT, NUMBER, OBJECT, SHAPE, START, STRING
+from lrs.xapi.kernel.layout import ARRAY, END, ESCAPED, FORM, KIND, NEXT, NUMBER, OBJECT, SHAPE, START, STRING
 from lrs.xapi.kernel.time import read_timestamp
 from lrs.xapi.schema import Format, Kind
 

@@ -15,7 +15,7 @@ from lrs.xapi.kernel import kernel
 from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.findings import Column, Read, find_extensions, find_in_object, member, read_out
 from lrs.xapi.kernel.formats import equals, fits, place_among
-from lrs.xapi.kernel.tape import (
+from lrs.xapi.kernel.layout import (
     ARRAY,
     END,
     FALSE,
@@ -33,9 +33,9 @@ from lrs.xapi.kernel.tape import (
     START,
     STRING,
     TRUE,
-    hash_text,
-    repeats,
 )
+from lrs.xapi.kernel.strings import hash_text
+from lrs.xapi.kernel.tape import repeats
 from lrs.xapi.rules import Rule
 from lrs.xapi.schema import Kind, Place
 from lrs.xapi.statement import Given, ObjectKind

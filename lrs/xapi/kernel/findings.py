@@ -10,7 +10,7 @@ import numpy as np
 from lrs.xapi import schema
 from lrs.xapi.kernel import kernel
 from lrs.xapi.kernel import tables as t
-from lrs.xapi.kernel.tape import END, FREE, KIND, NEXT, NUMBER, OBJECT, PLACE, START, STRING
+from lrs.xapi.kernel.layout import END, FREE, KIND, NEXT, NUMBER, OBJECT, PLACE, START, STRING
 from lrs.xapi.kernel.time import read_duration, read_timestamp
 from lrs.xapi.schema import Place
 

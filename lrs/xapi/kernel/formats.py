@@ -29,6 +29,8 @@ for _byte in range(128):
     CLASSES[_byte] |= TOKEN * (_c.isalnum() or _c in "!#$%&'*+-.^_`|~")
 CLASSES[128:] = IRI_CHARACTER
 
+LONGEST_TAG = 255
+
 # RFC 5646 2.1: tags from before the grammar, kept valid.
 _IRREGULAR = (
     *("en-gb-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak", "i-klingon", "i-lux", "i-mingo"),
@@ -140,7 +142,12 @@ def is_uuid(buf, a, b):  # type: ignore[no-untyped-def]
 
 @kernel("boolean(uint8[::1], int64, int64)")
 def is_language_tag(buf, a, b):  # type: ignore[no-untyped-def]
-    """RFC 5646 2.1 and 2.2.9: well-formed, no variant and no singleton twice; no registry."""
+    """RFC 5646 2.1 and 2.2.9: well-formed, no variant and no singleton twice; no registry.
+
+    Above LONGEST_TAG octets a tag is refused; RFC 5646 4.4.1 wants room for 35.
+    """
+    if b - a > LONGEST_TAG:
+        return False
     stage = 0  # 0 language, 1 extlang, 2 script, 3 region, 4 variant, 5 in an extension, 6 private use
     extlangs = 0
     singletons = 0

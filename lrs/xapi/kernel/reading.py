@@ -8,7 +8,8 @@ from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.canonical import write_canonical
 from lrs.xapi.kernel.check import check
 from lrs.xapi.kernel.findings import Column, member
-from lrs.xapi.kernel.tape import END, FREE, INDEX, LENGTH, LEVEL, PLACE, START, fault, read_value, skip_space
+from lrs.xapi.kernel.layout import END, FREE, INDEX, LENGTH, LEVEL, PLACE, START, fault
+from lrs.xapi.kernel.tape import read_value, skip_space
 from lrs.xapi.rules import Rule
 from lrs.xapi.schema import Place
 from lrs.xapi.statement import Given
