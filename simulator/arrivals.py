@@ -7,6 +7,7 @@ for `thin`, moved by up to SPREAD_S seconds either way so that the copies do not
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from itertools import pairwise
 import numpy as np
 
 from simulator.behaviour import Behaviour, compile_behaviour, start_ms
-from simulator.compiled import U64, kernel
+from simulator.compiled import F64, U64, kernel
 from simulator.population import root
 from simulator.rng import child, uniform
 from simulator.scenario import Scenario, ScenarioError
@@ -44,18 +45,13 @@ class Arrivals:
     @property
     def statements(self) -> int:
         """All statements that are sent, repetitions included."""
-        return int(((self.words >> np.uint64(24)) & np.uint64(255)).sum())
-
-    def times(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """When each request is due, in seconds."""
-        return (self.words >> np.uint64(32)).astype(np.float64) / TICKS_PER_S
+        return int(self.per_second().sum())
 
     def per_second(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Statements due in each second of the window."""
-        second = (self.words >> np.uint64(32)) // np.uint64(TICKS_PER_S)
-        size = ((self.words >> np.uint64(24)) & np.uint64(255)).astype(np.float64)
-        total = np.bincount(second.astype(np.int64), weights=size, minlength=int(np.ceil(self.seconds)))
-        return total.astype(np.float64)
+        total = np.zeros(max(1, int(np.ceil(self.seconds))))
+        add_up(self.words, total)
+        return total
 
     def window(self, begin: float, seconds: float) -> Arrivals:
         """The part from `begin` on, its times counted from there."""
@@ -76,6 +72,13 @@ def _copies(arrivals: Arrivals, load: float, seed: int) -> U64:
     words = out[:n].copy()
     words.sort()
     return words
+
+
+@kernel
+def add_up(words: U64, per_second: F64) -> None:
+    """Add the statements of each request to its second."""
+    for w in words:
+        per_second[int(w >> np.uint64(32)) // TICKS_PER_S] += float((w >> np.uint64(24)) & np.uint64(255))
 
 
 @kernel
@@ -127,47 +130,48 @@ def arrivals(
     learners = max(1, scenario.population.learners // thin)
     blocks = [*range(0, learners, _BLOCK), learners]
     done = 0
+    words = _Words()
 
-    def walk(block: tuple[int, int]) -> list[U64]:
+    def walk(block: tuple[int, int]) -> None:
         nonlocal done
         low, high = block
-        parts, buffers = [], new_buffers()
+        buffers, out = new_buffers(), np.empty(_CHUNK, np.uint64)
         while low < high:
-            out = np.empty(_CHUNK, np.uint64)
             n, reached = requests_of(b, seed, low, high, begin, end, buffers, out)
             if n == 0 and reached == low:
                 raise ScenarioError(
                     scenario.name, "learning", low, "one learner makes more requests than a chunk holds"
                 )
-            parts.append(out[:n].copy())
+            words.add(out[:n])
             low = reached
         done += high - block[0]
         progress(done / learners)
-        return parts
 
-    words = _sorted(_each(walk, blocks, shards))
-    base = Arrivals(words, seconds, thin)
+    with ThreadPoolExecutor(shards) as pool:
+        for _ in pool.map(walk, pairwise(blocks)):
+            pass
+    base = Arrivals(words.in_order(), seconds, thin)
     return base.times_load(scenario.run.load * thin, seed)
 
 
-def _each(walk: Callable[[tuple[int, int]], list[U64]], blocks: list[int], shards: int) -> list[U64]:
-    if shards == 1:
-        return [part for block in pairwise(blocks) for part in walk(block)]
-    with ThreadPoolExecutor(shards) as pool:
-        return [part for parts in pool.map(walk, pairwise(blocks)) for part in parts]
+class _Words:
+    """Words that shards add in any order. They grow in place, so that none is ever held twice."""
 
+    def __init__(self) -> None:
+        self._lock, self._words, self._n = threading.Lock(), np.empty(_CHUNK, np.uint64), 0
 
-def _sorted(parts: list[U64]) -> U64:
-    """All words in order. The parts are given up one after the other, so that nothing is held twice."""
-    words = np.empty(sum(map(len, parts)), np.uint64)
-    place = 0
-    parts.reverse()
-    while parts:
-        part = parts.pop()
-        words[place : place + len(part)] = part
-        place += len(part)
-    words.sort()
-    return words
+    def add(self, part: U64) -> None:
+        with self._lock:
+            end = self._n + len(part)
+            if end > len(self._words):
+                self._words.resize(max(end, len(self._words) * 9 // 8), refcheck=False)
+            self._words[self._n : end] = part
+            self._n = end
+
+    def in_order(self) -> U64:
+        self._words.resize(self._n, refcheck=False)
+        self._words.sort()
+        return self._words
 
 
 def sums(scenario: Scenario, seed: int, *, thin: int = 1, shards: int = 1) -> Sums:

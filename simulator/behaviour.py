@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 
 from simulator.compiled import F64, I64, kernel
-from simulator.parameters import seconds_of
+from simulator.parameters import MOST_NAMES, seconds_of
+from simulator.record import new_record
 from simulator.rng import sigma
 from simulator.scenario import Scenario
 
@@ -16,22 +17,27 @@ DAY_MS = 86_400_000
 CLOCK_STEPS = 4096
 
 
-class Behaviour(NamedTuple):
+MAX_ROLES = 100_000
+MAX_COURSES = 60_000
+MAX_DAYS = 31
+
+
+class Behaviour:
     """What the kernels know of a scenario. Times are milliseconds since the period's first midnight."""
 
     learners: int
     period_ms: int
-    kinds: F64  # cumulative, as are all arrays of choices below
-    states: F64
-    cadres: F64
-    roles: F64
-    connections: F64
+    kinds: Annotated[F64, 3]  # cumulative, as are all arrays of choices below; filled up with ones
+    states: Annotated[F64, MOST_NAMES]
+    cadres: Annotated[F64, MOST_NAMES]
+    roles: Annotated[F64, MAX_ROLES]
+    connections: Annotated[F64, 3]
     home_language: float
     mobile: float
-    participation: F64  # of each kind of organisation
+    participation: Annotated[F64, 3]  # of each kind of organisation
     enrol_more: float
     completion: float
-    courses: F64
+    courses: Annotated[F64, MAX_COURSES]
     hot_course_share: float
     module_more: float
     module_ms: float
@@ -46,8 +52,8 @@ class Behaviour(NamedTuple):
     sit_more: float
     same_day: float
     gap_ms: float
-    days: F64
-    clock: F64  # inverse of the day's cumulative curve, CLOCK_STEPS + 1 points
+    days: Annotated[F64, MAX_DAYS]
+    clock: Annotated[F64, CLOCK_STEPS + 1]  # inverse of the day's cumulative curve, CLOCK_STEPS + 1 points
     live_share: float
     live_at: int
     live_ramp_ms: float
@@ -56,7 +62,7 @@ class Behaviour(NamedTuple):
     mobile_batch: int
     sync_ms: int
     block_ms: int
-    down: F64  # probability that a block is down: good, patchy, offline
+    down: Annotated[F64, 3]  # probability that a block is down: good, patchy, offline
     hold_ms: int
     reconnect_ms: float
     spacing_ms: float
@@ -64,7 +70,8 @@ class Behaviour(NamedTuple):
     shuffle: float
     skewed: float
     skew_ms: float
-    outages: I64  # rows of (state, begin, end)
+    outages: Annotated[I64, MOST_NAMES, 3]  # rows of (state, begin, end)
+    outage_count: int
 
 
 def cumulative(weights: Iterable[float]) -> F64:
@@ -124,54 +131,64 @@ def compile_behaviour(s: Scenario) -> Behaviour:
         for f in s.faults
         if f.kind == "state-outage"
     ]
-    return Behaviour(
-        learners=s.population.learners,
-        period_ms=s.calendar.days * DAY_MS,
-        kinds=cumulative(kind_weights),
-        states=cumulative(s.population.states.values()),
-        cadres=cumulative(s.population.cadres.values()),
-        roles=cumulative(1.0 / np.arange(1, s.population.roles + 1)),
-        connections=cumulative(s.population.connectivity[c] for c in CONNECTIONS),
-        home_language=s.population.home_language,
-        mobile=s.population.mobile,
-        participation=learning.participation * by_kind / mean,
-        enrol_more=1.0 - 1.0 / learning.enrolments,
-        completion=learning.completion,
-        courses=courses,
-        hot_course_share=learning.hot_course_share,
-        module_more=1.0 - 1.0 / (learning.modules - 1.0),
-        module_ms=learning.module_minutes * 60_000.0,
-        module_sigma=sigma(learning.module_cv),
-        video=learning.video,
-        heartbeat_ms=learning.heartbeat_s * 1000.0,
-        interaction_ms=60_000.0 / max(learning.interactions, 1e-9),
-        questions=learning.questions,
-        question_ms=learning.question_s * 1000.0,
-        pass_rate=learning.pass_rate,
-        attempts=learning.attempts,
-        sit_more=1.0 - 1.0 / learning.session_items,
-        same_day=learning.same_day,
-        gap_ms=learning.gap_minutes * 60_000.0,
-        days=cumulative(s.calendar.day_weights),
-        clock=inverse_clock(s.calendar.hourly),
-        live_share=live.share,
-        live_at=int(live.day * DAY_MS + seconds_of(live.at) * 1000),
-        live_ramp_ms=live.ramp_s * 1000.0,
-        live_ms=int(live.minutes * 60_000),
-        web_batch=client.web_batch,
-        mobile_batch=client.mobile_batch,
-        sync_ms=int(client.mobile_sync_s * 1000),
-        block_ms=int(client.block_minutes * 60_000),
-        down=np.array([0.0, client.patchy_down, client.offline_down]),
-        hold_ms=int(client.hold_hours * 3_600_000),
-        reconnect_ms=client.reconnect_s * 1000.0,
-        spacing_ms=client.spacing_s * 1000.0,
-        repeat=client.repeat,
-        shuffle=client.shuffle,
-        skewed=client.skewed,
-        skew_ms=client.skew_hours * 3_600_000.0,
-        outages=np.array(outages, dtype=np.int64).reshape(-1, 3),
-    )
+    values: dict[str, Any] = {
+        "learners": s.population.learners,
+        "period_ms": s.calendar.days * DAY_MS,
+        "kinds": cumulative(kind_weights),
+        "states": cumulative(s.population.states.values()),
+        "cadres": cumulative(s.population.cadres.values()),
+        "roles": cumulative(1.0 / np.arange(1, s.population.roles + 1)),
+        "connections": cumulative(s.population.connectivity[c] for c in CONNECTIONS),
+        "home_language": s.population.home_language,
+        "mobile": s.population.mobile,
+        "participation": learning.participation * by_kind / mean,
+        "enrol_more": 1.0 - 1.0 / learning.enrolments,
+        "completion": learning.completion,
+        "courses": courses,
+        "hot_course_share": learning.hot_course_share,
+        "module_more": 1.0 - 1.0 / (learning.modules - 1.0),
+        "module_ms": learning.module_minutes * 60_000.0,
+        "module_sigma": sigma(learning.module_cv),
+        "video": learning.video,
+        "heartbeat_ms": learning.heartbeat_s * 1000.0,
+        "interaction_ms": 60_000.0 / max(learning.interactions, 1e-9),
+        "questions": learning.questions,
+        "question_ms": learning.question_s * 1000.0,
+        "pass_rate": learning.pass_rate,
+        "attempts": learning.attempts,
+        "sit_more": 1.0 - 1.0 / learning.session_items,
+        "same_day": learning.same_day,
+        "gap_ms": learning.gap_minutes * 60_000.0,
+        "days": cumulative(s.calendar.day_weights),
+        "clock": inverse_clock(s.calendar.hourly),
+        "live_share": live.share,
+        "live_at": int(live.day * DAY_MS + seconds_of(live.at) * 1000),
+        "live_ramp_ms": live.ramp_s * 1000.0,
+        "live_ms": int(live.minutes * 60_000),
+        "web_batch": client.web_batch,
+        "mobile_batch": client.mobile_batch,
+        "sync_ms": int(client.mobile_sync_s * 1000),
+        "block_ms": int(client.block_minutes * 60_000),
+        "down": np.array([0.0, client.patchy_down, client.offline_down]),
+        "hold_ms": int(client.hold_hours * 3_600_000),
+        "reconnect_ms": client.reconnect_s * 1000.0,
+        "spacing_ms": client.spacing_s * 1000.0,
+        "repeat": client.repeat,
+        "shuffle": client.shuffle,
+        "skewed": client.skewed,
+        "skew_ms": client.skew_hours * 3_600_000.0,
+        "outages": np.array(outages, dtype=np.int64).reshape(-1, 3),
+        "outage_count": len(outages),
+    }
+    b = new_record(Behaviour)
+    for name, value in values.items():
+        if isinstance(value, np.ndarray):
+            place = getattr(b, name)
+            place[: len(value)] = value
+            place[len(value) :] = 1
+        else:
+            setattr(b, name, value)
+    return b
 
 
 def start_ms(s: Scenario, at: str) -> float:

@@ -6,7 +6,7 @@ Both keep what they cannot send, and send the backlog in full batches when the c
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
@@ -26,20 +26,13 @@ BACKLOG = 4
 MAX_REQUESTS = 2 * MAX_STATEMENTS + 64
 
 
-class Requests(NamedTuple):
+class Requests:
     """The requests of a sitting; a buffer that is used again for each."""
 
-    at: I64  # when it is due, ms since the period's first midnight
-    first: I32  # index of its first statement
-    size: I32
-    flags: I32
-
-
-def new_requests() -> Requests:
-    size = MAX_REQUESTS
-    return Requests(
-        np.zeros(size, np.int64), np.zeros(size, np.int32), np.zeros(size, np.int32), np.zeros(size, np.int32)
-    )
+    at: Annotated[I64, MAX_REQUESTS]  # when it is due, ms since the period's first midnight
+    first: Annotated[I32, MAX_REQUESTS]  # index of its first statement
+    size: Annotated[I32, MAX_REQUESTS]
+    flags: Annotated[I32, MAX_REQUESTS]
 
 
 @kernel
@@ -56,7 +49,7 @@ def online_from(b: Behaviour, key: np.uint64, at: int) -> int:
         if down > 0.0 and uniform(key, BLOCKS + block) < down:
             t = (block + 1) * b.block_ms - phase + _spread(b, key, 2 * block)
             moved = True
-    for k in range(b.outages.shape[0]):
+    for k in range(b.outage_count):
         if b.outages[k, 0] == state and b.outages[k, 1] <= t < b.outages[k, 2]:
             t = b.outages[k, 2] + _spread(b, key, 2 * k + 1)
     return t
@@ -73,7 +66,7 @@ def longest_hold(b: Behaviour, key: np.uint64) -> int:
     hold = b.sync_ms + 3_600_000
     if b.down[choose(b.connections, uniform(key, CONNECTION))] > 0.0:
         hold += b.hold_ms + 2 * b.block_ms
-    for k in range(b.outages.shape[0]):
+    for k in range(b.outage_count):
         if b.outages[k, 0] == choose(b.states, uniform(key, STATE)):
             hold += b.outages[k, 2] - b.outages[k, 1] + int(10 * b.reconnect_ms)
     return hold

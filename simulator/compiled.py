@@ -19,6 +19,7 @@ import numpy.typing as npt
 P = ParamSpec("P")
 R = TypeVar("R")
 
+U8 = npt.NDArray[np.uint8]
 U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]

@@ -19,13 +19,12 @@ import numpy as np
 
 from simulator.behaviour import compile_behaviour, start_ms
 from simulator.compiled import I64
+from simulator.record import new_record
 from simulator.scenario import Scenario, ScenarioError
 from simulator.statement import Bytes, render, templates
 from simulator.study import Progress
-from simulator.walk import Lines, lines_of, new_buffers, new_lines
+from simulator.walk import MAX_LINES, Lines, lines_of, new_buffers
 
-ROOM = 400_000
-"""Lines that are made, sorted and rendered at once."""
 TRIES = 20
 
 
@@ -40,10 +39,13 @@ class Emission:
     def chunks(self) -> Iterator[tuple[Bytes, I64, I64, I64]]:
         """Rendered lines, a chunk at a time: text, end of each line, first line and due time of each request.
 
-        Due times are ms since the window's begin. A chunk never splits a request.
+        Due times are ms since the window's begin. A chunk never splits a request. The arrays are used again
+        for the next chunk.
         """
         b, forms = compile_behaviour(self.scenario), templates(self.scenario)
-        lines, buffers = new_lines(ROOM), new_buffers()
+        lines, buffers = new_record(Lines), new_buffers()
+        text = np.empty(MAX_LINES * forms.text.shape[1], np.uint8)
+        ends = np.empty(MAX_LINES, np.int64)
         begin = int(start_ms(self.scenario, self.scenario.run.begin))
         end = begin + int(self.scenario.run.hours * 3_600_000)
         low, width, left = begin, end - begin, self.limit if self.limit is not None else 1 << 60
@@ -55,12 +57,12 @@ class Emission:
             if reached < self.scenario.population.learners:
                 if width <= 1:
                     raise ScenarioError(
-                        self.scenario.name, "run.load", width, f"more than {ROOM} lines in 1 ms"
+                        self.scenario.name, "run.load", width, f"more than {MAX_LINES} lines in 1 ms"
                     )
                 width = max(1, width // 2)
                 continue
             low = high
-            if n < ROOM // 4:
+            if n < MAX_LINES // 4:
                 width *= 2
             order = np.argsort(lines.sent[:n], kind="stable")
             firsts = _first_lines(lines, order)
@@ -73,10 +75,8 @@ class Emission:
                 if n > 0:
                     return
                 continue
-            text = np.empty(len(order) * forms.text.shape[1], np.uint8)
-            ends = np.empty(len(order), np.int64)
             render(b, forms, self.seed, lines, order, ends, text)
-            yield text, ends, firsts, lines.sent[order[firsts]] - begin
+            yield text, ends[: len(order)], firsts, lines.sent[order[firsts]] - begin
 
 
 def _first_lines(lines: Lines, order: I64) -> I64:

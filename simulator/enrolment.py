@@ -7,7 +7,7 @@ own accord, what follows inside one waits for what came before.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
@@ -31,25 +31,14 @@ STREAM = 1 << 24
 _COURSE, _HOT, _MODULES, _INTENDS, _STOPS, _DAY, _CLOCK = range(7)
 
 
-class Plan(NamedTuple):
+class Plan:
     """The items of an enrolment, in order; a buffer that is used again for each."""
 
-    begin: I64  # ms since the period's first midnight
-    length: I64  # ms
-    kind: I32
-    module: I32  # place in the course
-    sitting: I32
-
-
-def new_plan() -> Plan:
-    items = MAX_ITEMS
-    return Plan(
-        np.zeros(items, np.int64),
-        np.zeros(items, np.int64),
-        np.zeros(items, np.int32),
-        np.zeros(items, np.int32),
-        np.zeros(items, np.int32),
-    )
+    begin: Annotated[I64, MAX_ITEMS]  # ms since the period's first midnight
+    length: Annotated[I64, MAX_ITEMS]  # ms
+    kind: Annotated[I32, MAX_ITEMS]
+    module: Annotated[I32, MAX_ITEMS]  # place in the course
+    sitting: Annotated[I32, MAX_ITEMS]
 
 
 @kernel

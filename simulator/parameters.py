@@ -15,6 +15,10 @@ Rule = Callable[[Any], str | None]
 """Gives None for a good value, else the rule that the value breaks."""
 
 
+MOST_NAMES = 64
+"""Names in a table of weights, and faults of one kind, at most."""
+
+
 def number(low: float, high: float) -> Rule:
     def rule(value: Any) -> str | None:
         good = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
@@ -47,6 +51,8 @@ def weights(value: Any) -> str | None:
     good = isinstance(value, dict) and value and all(number(0, 1e12)(v) is None for v in value.values())
     if not good or sum(value.values()) <= 0:
         return "must be a table of names to numbers >= 0, with a sum above 0"
+    if len(value) > MOST_NAMES:
+        return f"must have at most {MOST_NAMES} names"
     return None
 
 

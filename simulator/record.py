@@ -1,8 +1,8 @@
 """Records: many numbers and arrays behind one pointer, declared once, as a class.
 
 A kernel that is given a tuple of fifty arrays spends microseconds on passing it on; a record it passes on for
-nothing. A field is an `int`, a `float`, or an array of fixed size: `Annotated[F64, 3, 16]`. Arrays that are not
-used cost address space, not memory.
+nothing. A field is an `int`, a `float`, or an array of fixed size: `Annotated[F64, 3, 16]`. Arrays that are
+not used cost address space, not memory.
 """
 
 from __future__ import annotations

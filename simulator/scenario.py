@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator import parameters
-from simulator.parameters import FAULTS, SECTIONS, Fault, clock, number, text
+from simulator.parameters import FAULTS, MOST_NAMES, SECTIONS, Fault, clock, number, text
 
 SOURCES = ("published:", "measured:", "derived:", "assumed", "chosen")
 """How a source begins: a published figure, a measurement, a computation from those, a guess, a what-if."""
@@ -278,6 +278,7 @@ def _check_together(s: Scenario) -> None:
         dict(by_kind),
         f"with learning.participation = {s.learning.participation} one kind would exceed 1 ({largest:.3f})",
     )
+    must(len(s.faults) <= MOST_NAMES, "fault", len(s.faults), f"at most {MOST_NAMES} faults")
     for fault in s.faults:
         if fault.state:
             must(fault.state in s.population.states, "fault.state", fault.state, "no such state")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated
 
 import numpy as np
 
@@ -50,25 +50,16 @@ SETTLING_MS = 2_000
 """From an item's launch until it runs."""
 
 
-class Statements(NamedTuple):
+class Statements:
     """The statements of a sitting, in order of time; a buffer that is used again for each."""
 
-    at: I64  # ms since the period's first midnight
-    kind: I32
-    module: I32
-    item: I32  # index into the plan
-    value: F64  # seconds of video, share of progress, score or number of the question
-
-
-def new_statements() -> Statements:
-    size = MAX_STATEMENTS
-    return Statements(
-        np.zeros(size, np.int64),
-        np.zeros(size, np.int32),
-        np.zeros(size, np.int32),
-        np.zeros(size, np.int32),
-        np.zeros(size, np.float64),
-    )
+    at: Annotated[I64, MAX_STATEMENTS]  # ms since the period's first midnight
+    kind: Annotated[I32, MAX_STATEMENTS]
+    module: Annotated[I32, MAX_STATEMENTS]
+    item: Annotated[I32, MAX_STATEMENTS]  # index into the plan
+    value: Annotated[
+        F64, MAX_STATEMENTS
+    ]  # seconds of video, share of progress, score or number of the question
 
 
 @kernel
@@ -89,7 +80,7 @@ def _middle(b: Behaviour, key: np.uint64, p: Plan, i: int, out: Statements, n: i
     beat = float(begin) + b.heartbeat_ms if video else 1e18
     draws = 0
     act = begin + SETTLING_MS + b.interaction_ms * exponential(key, draws)
-    room = len(out.at) - ITEM_RESERVE
+    room = MAX_STATEMENTS - ITEM_RESERVE
     while min(beat, act) < end - 2_000 and n < room:
         if beat <= act:
             n = _say(out, n, int(beat), PROGRESSED, module, i, (beat - begin) / (end - begin))
@@ -143,7 +134,7 @@ def sitting(
     if first == 0 and p.kind[0] != LIVE:
         n = _say(out, n, p.begin[0] - 1_000, REGISTERED, -1, 0, 0.0)
     for i in range(first, last):
-        if n + 2 * ITEM_RESERVE + b.questions >= len(out.at):
+        if n + 2 * ITEM_RESERVE + b.questions >= MAX_STATEMENTS:
             break
         n = _item(b, child(child(enrolment, i), 1), p, i, out, n)
     if done:

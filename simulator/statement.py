@@ -10,10 +10,9 @@ import json
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from simulator.behaviour import DAY_MS, Behaviour, choose
-from simulator.compiled import I64, kernel
+from simulator.compiled import I64, U8, kernel
 from simulator.enrolment import LIVE, QUIZ_FAILED, QUIZ_PASSED, VIDEO
 from simulator.population import LANGUAGE, STATE, person, skew
 from simulator.rng import child, mix, uniform
@@ -35,7 +34,7 @@ from simulator.sitting import (
 )
 from simulator.walk import Lines
 
-Bytes = npt.NDArray[np.uint8]
+Bytes = U8
 PLATFORM = "https://learning.example.gov.in"
 INDIAN_TIME_MS = 19_800_000
 """Times of a scenario are Indian Standard Time, UTC+05:30; timestamps are UTC."""

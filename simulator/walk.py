@@ -4,12 +4,12 @@ come.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 
 from simulator.behaviour import Behaviour
-from simulator.client import REPEATED, Requests, longest_hold, new_requests, send
+from simulator.client import REPEATED, Requests, longest_hold, send
 from simulator.compiled import I64, U64, kernel
 from simulator.enrolment import (
     LIVE,
@@ -19,19 +19,20 @@ from simulator.enrolment import (
     course,
     enrolments,
     first_sitting,
-    new_plan,
     plan,
 )
 from simulator.population import LIVE as JOINS_LIVE
 from simulator.population import person, takes_part
+from simulator.record import new_record
 from simulator.rng import child, exponential, mix, uniform
-from simulator.sitting import Statements, new_statements, sitting
+from simulator.sitting import Statements, sitting
 
 LIVE_ENROLMENT = MAX_ENROLMENTS
 """The number of the live event among a learner's enrolments."""
 TICKS_PER_MS = 10
 """Requests are placed to 100 us: 32 bits hold almost five days."""
 KEY_BITS = 20
+MAX_LINES = 200_000
 
 
 class Buffers(NamedTuple):
@@ -43,29 +44,27 @@ class Buffers(NamedTuple):
 
 
 def new_buffers() -> Buffers:
-    return Buffers(new_plan(), new_statements(), new_requests())
+    return Buffers(new_record(Plan), new_record(Statements), new_record(Requests))
 
 
-class Lines(NamedTuple):
+class Lines:
     """Statements with the request that carries them: one line each."""
 
-    sent: I64  # when the request is due, ms since the period's first midnight
-    at: I64
-    learner: I64
-    enrolment: I64
-    place: I64  # sitting << 20 | place in the sitting
-    request: I64  # place of the request in the sitting << 1 | whether it repeats an earlier one
-    kind: I64
-    module: I64
-    item: I64
-    item_kind: I64
-    value: I64  # in thousandths
-    elapsed: I64  # ms since the item's begin
-    course: I64
-
-
-def new_lines(size: int) -> Lines:
-    return Lines(*(np.zeros(size, np.int64) for _ in Lines._fields))
+    sent: Annotated[I64, MAX_LINES]  # when the request is due, ms since the period's first midnight
+    at: Annotated[I64, MAX_LINES]
+    learner: Annotated[I64, MAX_LINES]
+    enrolment: Annotated[I64, MAX_LINES]
+    place: Annotated[I64, MAX_LINES]  # sitting << 20 | place in the sitting
+    request: Annotated[
+        I64, MAX_LINES
+    ]  # place of the request in the sitting << 1 | whether it repeats an earlier one
+    kind: Annotated[I64, MAX_LINES]
+    module: Annotated[I64, MAX_LINES]
+    item: Annotated[I64, MAX_LINES]
+    item_kind: Annotated[I64, MAX_LINES]
+    value: Annotated[I64, MAX_LINES]  # in thousandths
+    elapsed: Annotated[I64, MAX_LINES]  # ms since the item's begin
+    course: Annotated[I64, MAX_LINES]
 
 
 @kernel
@@ -189,7 +188,7 @@ def lines_of(
                 )
                 for r in range(made):
                     if begin <= w.requests.at[r] < end:
-                        if n + w.requests.size[r] > len(out.at):
+                        if n + w.requests.size[r] > MAX_LINES:
                             return before, learner
                         n = _write(w, learner, e, first, topic, r, out, n)
                 first = last

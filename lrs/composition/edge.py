@@ -87,7 +87,7 @@ async def edge(process: Process) -> None:
         activities = Activities(access, Definitions(pool), horizon)
         application = Edge(
             ingest,
-            Statements(pool, access, names, credentials, dictionaries, horizon, metrics),
+            Statements(pool, access, names, credentials, dictionaries, horizon, metrics, admission),
             Platform(pool, access, names, horizon),
             {**documents.routes(), **people.routes(), **activities.routes()},
             metrics,

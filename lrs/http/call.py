@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
@@ -18,6 +20,10 @@ JSON: Final = "application/json"
 
 PIECE: Final = 1 << 16
 """Bytes of an answer that are given to the server at once: it waits for a slow reader in between."""
+
+PATIENCE: Final = 30.0
+SLOWEST: Final = 1 << 16
+"""A reader of a large answer is given up after PATIENCE seconds and one more for each SLOWEST bytes."""
 
 _BAD_ESCAPE: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
@@ -111,7 +117,13 @@ async def answer(
         listed.append((b"content-type", content_type.encode()))
         listed.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": listed})
-    last = 0 if head else max(0, len(body) - 1) // PIECE * PIECE
-    for start in range(0, last, PIECE):
-        await send({"type": "http.response.body", "body": body[start : start + PIECE], "more_body": True})
-    await send({"type": "http.response.body", "body": b"" if head else body[last:]})
+    if head or len(body) <= PIECE:
+        await send({"type": "http.response.body", "body": b"" if head else body})
+        return
+    # A reader that is given up finds its answer cut short: the server closes the connection.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE + len(body) / SLOWEST):
+            for start in range(0, len(body), PIECE):
+                more = start + PIECE < len(body)
+                piece = body[start : start + PIECE]
+                await send({"type": "http.response.body", "body": piece, "more_body": more})

@@ -25,7 +25,7 @@ from lrs.scoring.competency import DELTA
 from lrs.scoring.course import SLOT
 from lrs.scoring.event import ABSENT, NONE, ONE
 from lrs.scoring.readout import NEVER
-from lrs.store.catalogue import InForce, load_catalogue
+from lrs.store.catalogue import Catalogues, InForce
 from lrs.store.derived import Derived
 from lrs.store.sql import queries
 from lrs.xapi import Version, format_timestamp
@@ -51,7 +51,7 @@ class Platform:
 
     def __init__(self, pool: asyncpg.Pool, access: Access, names: Names, horizon: Horizon) -> None:
         self._pool, self._access, self._names, self._horizon = pool, access, names, horizon
-        self._in_force: dict[int, InForce] = {}
+        self._catalogues = Catalogues(pool, names)
 
     async def progress(self, call: Call, send: Send) -> None:
         """Courses, modules and other activities of a learner."""
@@ -91,12 +91,10 @@ class Platform:
         return await self._horizon.reached(int(partition), int(instant))
 
     async def _catalogue(self, tenant: int) -> InForce:
-        if tenant not in self._in_force:
-            found = await load_catalogue(self._pool, self._names, tenant)
-            if found is None:
-                raise Refusal(404, "no catalogue is in force", "invalid")
-            self._in_force[tenant] = found
-        return self._in_force[tenant]
+        found = await self._catalogues.in_force(tenant)
+        if found is None:
+            raise Refusal(404, "no catalogue is in force", "invalid")
+        return found
 
     async def _progress(
         self, credential: Credential, agent: int | None, parameters: dict[str, str]

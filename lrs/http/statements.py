@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from lrs.http.access import Access
+    from lrs.http.body import Admission
     from lrs.metrics.edge import EdgeMetrics
     from lrs.store.credential import Credential, Credentials
     from lrs.store.dictionary import Dictionaries
@@ -101,9 +102,11 @@ class Statements:
         dictionaries: Dictionaries,
         horizon: Horizon,
         metrics: EdgeMetrics,
+        admission: Admission,
     ) -> None:
         self._pool, self._access, self._names, self._credentials = pool, access, names, credentials
         self._dictionaries, self._horizon, self._metrics = dictionaries, horizon, metrics
+        self._admission = admission
         self._authorities: dict[int, dict[int, bytes]] = {}
 
     async def get(self, call: Call, send: Send) -> None:
@@ -172,6 +175,7 @@ class Statements:
         [body] = await self._written(credential.tenant, [Stored.of(credential.tenant, row)], form)
         headers = _headers(version, through)
         headers["last-modified"] = _http_date(term.instant(row["pos"]))
+        self._admission.hold(call, len(body))
         await _send(call, send, body, headers, form)
 
     async def _list(
@@ -194,6 +198,7 @@ class Statements:
                 page = page.ending_after(query, len(written))
             more = "" if page.following is None else _write_more(_More(page.following, form))
             body = b'{"statements":[%b],"more":"%b"}' % (b",".join(written), more.encode())
+        self._admission.hold(call, len(body))
         await _send(call, send, body, _headers(version, through), form)
 
     async def _catch_up(self) -> None:

@@ -77,7 +77,8 @@ class Draft:
 
     def values(self) -> tuple[Any, ...]:
         """The last arguments of a query that writes it."""
-        pieces = [self.data[start : start + PIECE] for start in range(0, len(self.data), PIECE)]
+        view = memoryview(self.data)
+        pieces = [view[start : start + PIECE] for start in range(0, len(view), PIECE)]
         return self.content_type, self.sha1, len(self.data), pieces
 
 

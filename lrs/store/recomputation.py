@@ -186,7 +186,7 @@ def _fold(state: State, waiting: list[tuple[Events, Pairs]], catalogue: InForce 
 def _done(rows: Sequence[asyncpg.Record], undone: _Undone) -> NDArray[np.bool_]:
     """Which of the statements count in what is derived."""
     poss = np.array([row["pos"] for row in rows], np.int64)
-    counts = ~np.array([row["voided"] for row in rows], np.bool_) | np.isin(poss, undone.retractions)
+    counts = ~np.array([row["voided"] for row in rows], np.bool_)
     counts &= ~np.isin(poss, undone.facts)
     if undone.buried:
         counts &= ~np.array([row["id"] in undone.buried for row in rows], np.bool_)

@@ -146,6 +146,7 @@ def _path_to(done: Scan, repeated: bool) -> str:
 
 
 def _step(key: str) -> str:
+    key = shorten(key)
     return f".{key}" if _SIMPLE_KEY.fullmatch(key) else f"[{json.dumps(key, ensure_ascii=False)}]"
 
 

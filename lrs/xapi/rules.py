@@ -106,7 +106,9 @@ TEXTS: dict[Rule, Text] = {
     Rule.SURROGATE: Text("must not escape half a surrogate pair (RFC 8259 8.2)", _JSON),
     Rule.DUPLICATE: Text("must not have one member twice", _FORMAT),
     Rule.DEPTH: Text("must not be nested deeper than {} levels (a limit of this LRS)", _JSON),
-    Rule.TOO_MANY_VALUES: Text("must not have more than {} JSON values (a limit of this LRS)", _JSON),
+    Rule.TOO_MANY_VALUES: Text(
+        "must not have more than {} JSON values and names (a limit of this LRS)", _JSON
+    ),
     Rule.TOO_MANY_STATEMENTS: Text(
         "must not have more than {} statements (a limit of this LRS)", Clause("Part Three 2.1.2", "4.1.6.1")
     ),

@@ -15,7 +15,7 @@ from lrs.xapi.rules import Rule
 from lrs.xapi.version import Version
 
 MOST_VALUES = 1 << 19
-"""So many JSON values may one statement have, as many as fit into 1 MB; they take up to 50 MB."""
+"""So many JSON values and names may one statement have, as fit into 1 MB; they take up to 50 MB."""
 
 ALL_RULES = np.ones(len(Rule) + 1, np.uint8)
 """Which rules are asked, by number: all."""

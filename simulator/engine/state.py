@@ -1,17 +1,14 @@
-"""Everything the event kernel knows, in one record; a run is a function of this record and of the arrivals.
-
-One record, because a kernel then gets one pointer: a tuple of as many arrays costs microseconds at each call.
-Its arrays have a fixed size, which is address space and not memory until it is used.
+"""Everything the event kernel knows, in one record; a run is a function of this record and of the
+arrivals.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, cast
-
-import numpy as np
+from typing import Annotated
 
 from simulator.compiled import F64, I32, I64, U64
 from simulator.population import root
+from simulator.record import new_record
 
 # Components that take time, the rows of `service`; the columns are seconds for a transaction (or a request at
 # an edge), for each request in it and for each statement in it, the shape of the noise, and a lognormal's
@@ -137,165 +134,90 @@ MAX_TIMERS = 1 << 22
 _LANES = 3 * MAX_PARTITIONS
 _TASKS = MAX_EDGES + MAX_CONNECTIONS + 4 * _LANES + 2 * MAX_WORKERS
 
-_FIELDS: list[tuple[str, str, tuple[int, ...]]] = [
-    ("service", "f8", (len(COMPONENTS), 5)),
-    ("limits", "i8", (10,)),
-    ("settings", "f8", (8,)),
-    ("key", "u8", (1,)),
-    ("now", "f8", (2,)),
-    ("numbers", "i8", (NUMBERS,)),
-    ("counts", "i8", (len(COUNTS),)),
-    ("cpu", "f8", (len(COMPONENTS),)),
-    # pools of cores: processor sharing by virtual time, a heap of (virtual end, task) each
-    ("pool", "i8", (4,)),
-    ("cores", "f8", (4,)),
-    ("rate", "f8", (4,)),
-    ("virtual", "f8", (4,)),
-    ("tasks", "i8", (4,)),
-    ("pool_busy", "f8", (4,)),  # core seconds, until pool_since
-    ("pool_since", "f8", (4,)),
-    ("pool_end", "f8", (4,)),  # when the first task ends, if nothing changes
-    ("task_end", "f8", (4, _TASKS)),
-    ("task_code", "i8", (4, _TASKS)),
-    # timers: a heap of (time, code)
-    ("timer_at", "f8", (MAX_TIMERS,)),
-    ("timer_code", "i8", (MAX_TIMERS,)),
-    # requests, as clients see them
-    ("request_due", "f8", (MAX_REQUESTS,)),
-    ("request_size", "i4", (MAX_REQUESTS,)),
-    ("request_lane", "i4", (MAX_REQUESTS,)),
-    ("request_flags", "i4", (MAX_REQUESTS,)),
-    ("request_tries", "i4", (MAX_REQUESTS,)),
-    ("request_live", "i4", (MAX_REQUESTS,)),  # attempts and timers that still refer to it
-    ("request_state", "i4", (MAX_REQUESTS,)),  # bit 0 answered, bit 1 stored, bit 2 given up
-    ("request_free", "i4", (MAX_REQUESTS,)),
-    # calls: attempts of requests, and reads (request -1)
-    ("call_request", "i4", (MAX_CALLS,)),
-    ("call_size", "i4", (MAX_CALLS,)),
-    ("call_sent", "f8", (MAX_CALLS,)),
-    ("call_state", "i4", (MAX_CALLS,)),  # bit 0 inside, bit 1 the client has gone, bit 2 listed for timeout
-    ("call_next", "i4", (MAX_CALLS,)),
-    ("call_later", "i4", (MAX_CALLS,)),
-    ("call_free", "i4", (MAX_CALLS,)),
-    # segments: what one append made durable, on its way through the stages
-    ("segment_at", "f8", (MAX_SEGMENTS,)),
-    ("segment_size", "i4", (MAX_SEGMENTS,)),
-    ("segment_hot", "i4", (MAX_SEGMENTS,)),
-    ("segment_next", "i4", (MAX_SEGMENTS,)),
-    ("segment_free", "i4", (MAX_SEGMENTS,)),
-    ("free", "i8", (3,)),
-    ("ever", "i8", (3,)),
-    # lanes
-    ("lane_head", "i8", (_LANES,)),
-    ("lane_tail", "i8", (_LANES,)),
-    ("lane_waiting", "i8", (_LANES,)),  # statements
-    ("lane_items", "i8", (_LANES,)),  # calls at an append lane, segments at the others
-    ("lane_busy", "i8", (_LANES,)),
-    ("lane_up", "i8", (_LANES,)),
-    ("lane_epoch", "i8", (_LANES,)),
-    ("lane_owner", "i8", (_LANES,)),  # worker of a stage; broker of an append lane; -1 none
-    ("lane_batch", "i8", (_LANES,)),
-    ("lane_batch_size", "i8", (_LANES,)),
-    ("lane_batch_items", "i8", (_LANES,)),
-    ("lane_rounds", "i8", (_LANES,)),
-    ("lane_rest", "f8", (_LANES,)),  # CPU seconds still to do under the shared row's lock
-    # workers: first those of persist, then those of score; a ring of tasks each
-    ("workers", "i8", (1,)),
-    ("worker_first", "i8", (3,)),  # index of the first worker of each stage
-    ("worker_busy", "i8", (2 * MAX_WORKERS,)),
-    ("worker_task", "i8", (2 * MAX_WORKERS,)),
-    ("worker_head", "i8", (2 * MAX_WORKERS,)),
-    ("worker_count", "i8", (2 * MAX_WORKERS,)),
-    ("worker_ring", "i8", (2 * MAX_WORKERS, 2 * MAX_PARTITIONS)),
-    # the write-ahead log's flush and the shared row's lock
-    ("flush_waiting", "i8", (2 * _LANES,)),
-    ("flush_current", "i8", (2 * _LANES,)),
-    ("lock_ring", "i8", (2 * MAX_PARTITIONS,)),
-    ("used", "f8", (len(PARTS), 2)),  # seconds in use until the last change, how many are in use now
-    # measures
-    ("slots", "i8", (1,)),
-    ("histogram", "i8", (len(LATENCIES), MAX_SLOTS, BUCKETS)),
-    ("total", "f8", (len(LATENCIES),)),
-    ("square", "f8", (len(LATENCIES),)),
-    ("weight", "f8", (len(LATENCIES),)),
-]
-_DTYPE = np.dtype([(name, kind, shape) for name, kind, shape in _FIELDS])
 
-
-class Engine(Protocol):
+class Engine:
     """The state of a run. Times are seconds since the window's begin; lists are linked by index, -1 ends."""
 
-    service: F64
-    limits: I64
-    settings: F64
-    key: U64
-    now: F64
-    numbers: I64
-    counts: I64
-    cpu: F64
-    pool: I64
-    cores: F64
-    rate: F64
-    virtual: F64
-    tasks: I64
-    pool_busy: F64
-    pool_since: F64
-    pool_end: F64
-    task_end: F64
-    task_code: I64
-    timer_at: F64
-    timer_code: I64
-    request_due: F64
-    request_size: I32
-    request_lane: I32
-    request_flags: I32
-    request_tries: I32
-    request_live: I32
-    request_state: I32
-    request_free: I32
-    call_request: I32
-    call_size: I32
-    call_sent: F64
-    call_state: I32
-    call_next: I32
-    call_later: I32
-    call_free: I32
-    segment_at: F64
-    segment_size: I32
-    segment_hot: I32
-    segment_next: I32
-    segment_free: I32
-    free: I64
-    ever: I64
-    lane_head: I64
-    lane_tail: I64
-    lane_waiting: I64
-    lane_items: I64
-    lane_busy: I64
-    lane_up: I64
-    lane_epoch: I64
-    lane_owner: I64
-    lane_batch: I64
-    lane_batch_size: I64
-    lane_batch_items: I64
-    lane_rounds: I64
-    lane_rest: F64
-    workers: I64
-    worker_first: I64
-    worker_busy: I64
-    worker_task: I64
-    worker_head: I64
-    worker_count: I64
-    worker_ring: I64
-    flush_waiting: I64
-    flush_current: I64
-    lock_ring: I64
-    used: F64
-    slots: I64
-    histogram: I64
-    total: F64
-    square: F64
-    weight: F64
+    service: Annotated[F64, len(COMPONENTS), 5]
+    limits: Annotated[I64, 10]
+    settings: Annotated[F64, 8]
+    key: Annotated[U64, 1]
+    now: Annotated[F64, 2]
+    numbers: Annotated[I64, NUMBERS]
+    counts: Annotated[I64, len(COUNTS)]
+    cpu: Annotated[F64, len(COMPONENTS)]
+    # pools of cores: processor sharing by virtual time, a heap of (virtual end, task) each
+    pool: Annotated[I64, 4]
+    cores: Annotated[F64, 4]
+    rate: Annotated[F64, 4]
+    virtual: Annotated[F64, 4]
+    tasks: Annotated[I64, 4]
+    pool_busy: Annotated[F64, 4]  # core seconds, until pool_since
+    pool_since: Annotated[F64, 4]
+    pool_end: Annotated[F64, 4]  # when the first task ends, if nothing changes
+    task_end: Annotated[F64, 4, _TASKS]
+    task_code: Annotated[I64, 4, _TASKS]
+    # timers: a heap of (time, code)
+    timer_at: Annotated[F64, MAX_TIMERS]
+    timer_code: Annotated[I64, MAX_TIMERS]
+    # requests, as clients see them
+    request_due: Annotated[F64, MAX_REQUESTS]
+    request_size: Annotated[I32, MAX_REQUESTS]
+    request_lane: Annotated[I32, MAX_REQUESTS]
+    request_flags: Annotated[I32, MAX_REQUESTS]
+    request_tries: Annotated[I32, MAX_REQUESTS]
+    request_live: Annotated[I32, MAX_REQUESTS]  # attempts and timers that still refer to it
+    request_state: Annotated[I32, MAX_REQUESTS]  # bit 0 answered, bit 1 stored, bit 2 given up
+    request_free: Annotated[I32, MAX_REQUESTS]
+    # calls: attempts of requests, and reads (request -1)
+    call_request: Annotated[I32, MAX_CALLS]
+    call_size: Annotated[I32, MAX_CALLS]
+    call_sent: Annotated[F64, MAX_CALLS]
+    call_state: Annotated[I32, MAX_CALLS]  # bit 0 inside, bit 1 the client has gone, bit 2 listed for timeout
+    call_next: Annotated[I32, MAX_CALLS]
+    call_later: Annotated[I32, MAX_CALLS]
+    call_free: Annotated[I32, MAX_CALLS]
+    # segments: what one append made durable, on its way through the stages
+    segment_at: Annotated[F64, MAX_SEGMENTS]
+    segment_size: Annotated[I32, MAX_SEGMENTS]
+    segment_hot: Annotated[I32, MAX_SEGMENTS]
+    segment_next: Annotated[I32, MAX_SEGMENTS]
+    segment_free: Annotated[I32, MAX_SEGMENTS]
+    free: Annotated[I64, 3]
+    ever: Annotated[I64, 3]
+    # lanes
+    lane_head: Annotated[I64, _LANES]
+    lane_tail: Annotated[I64, _LANES]
+    lane_waiting: Annotated[I64, _LANES]  # statements
+    lane_items: Annotated[I64, _LANES]  # calls at an append lane, segments at the others
+    lane_busy: Annotated[I64, _LANES]
+    lane_up: Annotated[I64, _LANES]
+    lane_epoch: Annotated[I64, _LANES]
+    lane_owner: Annotated[I64, _LANES]  # worker of a stage; broker of an append lane; -1 none
+    lane_batch: Annotated[I64, _LANES]
+    lane_batch_size: Annotated[I64, _LANES]
+    lane_batch_items: Annotated[I64, _LANES]
+    lane_rounds: Annotated[I64, _LANES]
+    lane_rest: Annotated[F64, _LANES]  # CPU seconds still to do under the shared row's lock
+    # workers: first those of persist, then those of score; a ring of tasks each
+    workers: Annotated[I64, 1]
+    worker_first: Annotated[I64, 3]  # index of the first worker of each stage
+    worker_busy: Annotated[I64, 2 * MAX_WORKERS]
+    worker_task: Annotated[I64, 2 * MAX_WORKERS]
+    worker_head: Annotated[I64, 2 * MAX_WORKERS]
+    worker_count: Annotated[I64, 2 * MAX_WORKERS]
+    worker_ring: Annotated[I64, 2 * MAX_WORKERS, 2 * MAX_PARTITIONS]
+    # the write-ahead log's flush and the shared row's lock
+    flush_waiting: Annotated[I64, 2 * _LANES]
+    flush_current: Annotated[I64, 2 * _LANES]
+    lock_ring: Annotated[I64, 2 * MAX_PARTITIONS]
+    used: Annotated[F64, len(PARTS), 2]  # seconds in use until the last change, how many are in use now
+    # measures
+    slots: Annotated[I64, 1]
+    histogram: Annotated[I64, len(LATENCIES), MAX_SLOTS, BUCKETS]
+    total: Annotated[F64, len(LATENCIES)]
+    square: Annotated[F64, len(LATENCIES)]
+    weight: Annotated[F64, len(LATENCIES)]
 
 
 def new_engine(
@@ -313,7 +235,7 @@ def new_engine(
     """An idle record store. `owners` has for each stage the owner of each partition, `workers` their
     number.
     """
-    e = cast(Engine, np.zeros(1, _DTYPE).view(np.recarray)[0])
+    e = new_record(Engine)
     lanes = 3 * int(limits[PARTITIONS])
     e.service[:], e.limits[:], e.settings[:] = service, limits, settings
     e.key[0] = root(seed)

@@ -136,7 +136,7 @@ async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
     )
     edge = Edge(
         ingest,
-        Statements(pool, access, names, credentials, dictionaries, horizon, metrics),
+        Statements(pool, access, names, credentials, dictionaries, horizon, metrics, admission),
         Platform(pool, access, names, horizon),
         {
             **documents.routes(),

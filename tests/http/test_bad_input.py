@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -174,14 +174,14 @@ def bad_queries() -> Iterator[tuple[bytes, str | None]]:
     for name in ("agent", "verb", "activity", "registration", "since", "until", "limit", "format"):
         for value in (b"", b"%00", b"%FF%FE"[:3] + b"x", b"%27%3B--", b"1e3", b"-1", b"null", b"[]", b"{}"):
             yield name.encode() + b"=" + value, name
-    for flag, value in itertools.product(
+    for flag, setting in itertools.product(
         ("ascending", "related_agents", "related_activities", "attachments"), ("", "True", "1", "yes", "\x00")
     ):
-        yield f"{flag}={value}".encode(), flag
-    for name in ("StatementId", "Limit", "AGENT", "method", "a" * 5000, "", "%00"):
-        yield name.encode() + b"=x", None
-    for query in (b"limit=1&limit=1", b"limit=%", b"limit=%1", b"limit=%zz", b"%ff=1", b"agent=%ed%a0%80"):
-        yield query, None
+        yield f"{flag}={setting}".encode(), flag
+    for unknown in ("StatementId", "Limit", "AGENT", "method", "a" * 5000, "", "%00"):
+        yield unknown.encode() + b"=x", None
+    for repeated in (b"limit=1&limit=1", b"limit=%", b"limit=%1", b"limit=%zz", b"%ff=1", b"agent=%ed%a0%80"):
+        yield repeated, None
     yield b"limit=" + b"9" * 5000, "limit"
     yield "limit=²".encode(), "limit"
     yield b"since=2026-01-01T00:00:00-00:00", "since"
@@ -206,9 +206,8 @@ async def test_a_bad_query_is_refused(lrs: Client, query: bytes, path: str | Non
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip", "deflate", "GZIP", "identity", ""])
 async def test_a_packed_body_is_unpacked(lrs: Client, coding: str) -> None:
-    packed = {"gzip": gzip.compress, "deflate": zlib.compress}.get(
-        coding.lower().removeprefix("x-"), lambda body: body
-    )(GOOD)
+    packers: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
+    packed = packers.get(coding.lower().removeprefix("x-"), bytes)(GOOD)
     parts = [packed[:7], b"", packed[7:40], packed[40:]]
     for body in (packed, parts):
         answer = await lrs.request("POST", "/xapi/statements", None, body, {"content-encoding": coding})

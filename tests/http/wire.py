@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -43,6 +43,13 @@ async def served(application: Application, drain: float = 10.0) -> AsyncIterator
         await ended
 
 
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
 class Connection:
     """One raw connection."""
 
@@ -75,9 +82,14 @@ class Connection:
 
 
 @asynccontextmanager
-async def connection(port: int) -> AsyncIterator[Connection]:
-    """A raw connection to a port of this machine."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def connection(port: int, window: int | None = None) -> AsyncIterator[Connection]:
+    """A raw connection to a port of this machine; `window`: bytes that it takes without being read."""
+    end = socket.socket()
+    if window is not None:
+        end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+    end.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(end, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=end, limit=window or 1 << 16)
     try:
         yield Connection(reader, writer)
     finally:

@@ -7,9 +7,10 @@ from simulator.arrivals import arrivals, sums
 from simulator.behaviour import compile_behaviour, start_ms
 from simulator.client import BACKLOG, REPEATED, online_from
 from simulator.population import STATE, person
+from simulator.record import new_record
 from simulator.rng import uniform
 from simulator.scenario import Scenario, load
-from simulator.walk import lines_of, new_buffers, new_lines
+from simulator.walk import Lines, lines_of, new_buffers
 
 
 def test_any_number_of_shards_gives_the_same_bytes(small: Scenario) -> None:
@@ -25,7 +26,7 @@ def test_any_number_of_shards_gives_the_same_bytes(small: Scenario) -> None:
 def test_requests_and_statements_are_the_same_walk(small: Scenario) -> None:
     came = arrivals(small, 3)
     begin = int(start_ms(small, small.run.begin))
-    lines = new_lines(200_000)
+    lines = new_record(Lines)
     n, reached = lines_of(
         compile_behaviour(small), 3, 0, 20_000, begin, begin + 1_800_000, new_buffers(), lines
     )

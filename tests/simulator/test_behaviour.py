@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from simulator.behaviour import compile_behaviour, inverse_clock, time_of_day
-from simulator.enrolment import STREAM, enrolments, new_plan, plan
+from simulator.enrolment import STREAM, Plan, enrolments, plan
 from simulator.marginals import Marginal, marginals
 from simulator.population import learner, person, takes_part
+from simulator.record import new_record
 from simulator.rng import child
 from simulator.scenario import Scenario
-from simulator.sitting import COMPLETED, INITIALIZED, LAUNCHED, PASSED, TERMINATED, new_statements, sitting
+from simulator.sitting import COMPLETED, INITIALIZED, LAUNCHED, PASSED, TERMINATED, Statements, sitting
 
 FOUND = marginals(learners=400_000)
 
@@ -43,7 +44,7 @@ def test_starts_follow_the_hours_of_the_day() -> None:
 
 
 def test_every_sitting_follows_its_grammar(small: Scenario) -> None:
-    b, items, said = compile_behaviour(small), new_plan(), new_statements()
+    b, items, said = compile_behaviour(small), new_record(Plan), new_record(Statements)
     seen = 0
     for number in range(3_000):
         key = np.uint64(person(1, number))

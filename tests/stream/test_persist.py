@@ -18,7 +18,7 @@ from lrs.log.port import Fenced
 from lrs.store.batch import check
 from lrs.store.dictionary import UnknownDictionary
 from lrs.xapi import Version, read_statements
-from tests.store.path import CATALOGUE, Path, ref, said, void
+from tests.store.path import CATALOGUE, Path, learner, ref, said, void
 
 
 @pytest.fixture
@@ -139,12 +139,16 @@ async def test_a_frame_of_an_unknown_version_stops_the_worker(path: Path) -> Non
     assert await path.count("statement") == 0
 
 
-async def test_a_frame_with_a_dictionary_that_the_store_lacks_stops_the_worker(path: Path) -> None:
-    statements = read_statements(b'{"actor":{"mbox":"mailto:a@b.c"},"verb":{"id":"v:1"},"object":{"id":"a:1"}}',
-                                 Version.V1_0_3)  # fmt: skip
+async def tiny(path: Path, activity: str, dictionary: int) -> bytes:
+    """A frame of one statement."""
+    body = {"actor": learner(1), "verb": {"id": "v:1"}, "object": {"id": activity}}
+    statements = read_statements(msgspec.json.encode(body), Version.V1_0_3)
     request = frames.Request(await path.authority(0), Version.V1_0_3, 0, statements, [uuid.uuid4().bytes])
-    value = frames.encode(1, [request], 77, zstandard.compress)
-    await path.statements.append(0, value, 1)
+    return frames.encode(1, [request], dictionary, zstandard.compress)
+
+
+async def test_a_frame_with_a_dictionary_that_the_store_lacks_stops_the_worker(path: Path) -> None:
+    await path.statements.append(0, await tiny(path, "a:1", 77), 1)
     with pytest.raises(UnknownDictionary, match="77"):
         await path.do(path.persist)
     assert await path.unread(path.persist, 0)
@@ -152,11 +156,12 @@ async def test_a_frame_with_a_dictionary_that_the_store_lacks_stops_the_worker(p
 
 def sample_frame() -> bytes:
     """A frame with everything in it."""
+    related = {"contextActivities": {"grouping": [{"id": "g:1"}]}, "instructor": learner(7)}
     statements = [
-        said(1, context={"contextActivities": {"grouping": [{"id": "g:1"}]}, "instructor": {"mbox": "mailto:i@b.c"}}),
+        said(1, context=related),
         void("6f6c9b1e-0f8e-4dfa-b4c4-24d2ed1e3b0a"),
         said(2, "completed", "m:text"),
-    ]  # fmt: skip
+    ]
     read = read_statements(msgspec.json.encode(statements), Version.V1_0_3)
     request = frames.Request(1, Version.V1_0_3, 5, read, [one.id or b"" for one in read])
     return frames.encode(1, [request], 0, zstandard.compress)
@@ -198,10 +203,7 @@ async def test_frames_with_other_bytes_stop_nobody(path: Path) -> None:
 
 
 async def test_a_name_that_the_store_does_not_take_damages_its_frame_only(path: Path) -> None:
-    statements = read_statements(b'{"actor":{"mbox":"mailto:a@b.c"},"verb":{"id":"v:1"},"object":{"id":"a:XX1"}}',
-                                 Version.V1_0_3)  # fmt: skip
-    request = frames.Request(await path.authority(0), Version.V1_0_3, 0, statements, [uuid.uuid4().bytes])
-    value = frames.encode(1, [request], 0, zstandard.compress).replace(b"a:XX1", b"a:\x00\x001")
+    value = (await tiny(path, "a:XX1", 0)).replace(b"a:XX1", b"a:\x00\x001")
     await path.accept(first := said())
     await path.statements.append(0, value, 1)
     await path.accept(last := said())

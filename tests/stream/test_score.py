@@ -154,7 +154,7 @@ async def test_the_catalogue_is_the_one_in_force_when_the_batch_is_committed(pat
         assert not scoring.done()
         await connection.execute("update catalogue set in_force = false")
         await connection.execute(
-            "insert into catalogue (tenant, catalogue, digest, content, in_force) values (1, 2, '', $1, true)",
+            "insert into catalogue (tenant, catalogue, digest, content, in_force) select 1, 2, '', $1, true",
             OTHER_CATALOGUE,
         )
     await scoring
@@ -184,14 +184,14 @@ STEP = st.one_of(
         ),
         st.integers(0, PARTITIONS - 1),
     ),
-    st.tuples(st.just("void"), st.integers(0, 20), st.integers(0, PARTITIONS - 1)),
+    st.tuples(st.just("void"), st.integers(0, 5), st.integers(0, PARTITIONS - 1)),
     st.tuples(st.just("persist"), st.integers(1, 2), st.integers(0, PARTITIONS - 1)),
     st.tuples(st.just("score"), st.integers(1, 2), st.integers(0, PARTITIONS - 1)),
 )
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(STEP, min_size=3, max_size=16))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEP, min_size=8, max_size=24))
 async def test_at_every_moment_what_is_derived_is_what_the_statements_say(
     path: Path, steps: Sequence[tuple[str, object, int]]
 ) -> None:

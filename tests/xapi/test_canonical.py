@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrs.xapi import Version, read_statements, render_exact
-from tests.conformance.statement_rules import ABSENT, AGENT, BASE, GROUP, NO_PLATFORM, SUB, changed
+from tests.conformance.statement import ABSENT, AGENT, BASE, GROUP, NO_PLATFORM, SUB, changed
 from tests.xapi import reference
 from tests.xapi.statements import statements, write
 

@@ -17,7 +17,9 @@ from lrs.xapi.explain import walk
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.schema import STATEMENT_FORM
 from lrs.xapi.violation import MOST
-from tests.conformance.statement_rules import ALLOWED, BASE, REFUSED, changed
+from tests.conformance.statement import BASE, changed
+from tests.conformance.statement_allowed import ALLOWED
+from tests.conformance.statement_refused import REFUSED
 from tests.xapi import reference
 from tests.xapi.statements import mutate_bytes, mutate_value, statements, write
 

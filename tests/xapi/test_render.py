@@ -19,7 +19,7 @@ from lrs.xapi import (
     render_ids,
 )
 from lrs.xapi.language import choose, preferences
-from tests.conformance.statement_rules import AGENT, BASE, GROUP, INTERACTION, NO_PLATFORM, SUB, changed
+from tests.conformance.statement import AGENT, BASE, GROUP, INTERACTION, NO_PLATFORM, SUB, changed
 from tests.xapi.statements import statements, write
 
 V1, V2 = Version.V1_0_3, Version.V2_0_0

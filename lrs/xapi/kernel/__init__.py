@@ -29,11 +29,14 @@ PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)
 """Types of constant arrays, for signatures."""
 
 
-def kernel(signature: Any, *, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
-    """Compile for this signature, now or from the cache, free of the GIL; never again at run time."""
+def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Compile for this signature, now or from the cache, free of the GIL; never again at run time.
+
+    Kernels are put into those that call them: passing half a dozen arrays costs more than most of them do.
+    """
 
     def compile_now(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(nogil=True, cache=True, forceinline=inline)(function)
+        dispatcher = numba.njit(nogil=True, cache=True, forceinline=True)(function)
         dispatcher._cache._cache_file._source_stamp = _STAMP
         with register_dispatcher(dispatcher):  # so that it may call itself
             dispatcher.compile(signature)

@@ -32,7 +32,7 @@ _RUN = 12
 """Spans are put in order in runs of this length, then merged."""
 
 
-@kernel("boolean(uint8[::1], int64[::1], int64, int64)", inline=True)
+@kernel("boolean(uint8[::1], int64[::1], int64, int64)")
 def before(buf, spans, x, y):  # type: ignore[no-untyped-def]
     """Whether span x comes before span y in the order of bytes, a prefix first."""
     a, b = spans[x], spans[y]
@@ -44,13 +44,13 @@ def before(buf, spans, x, y):  # type: ignore[no-untyped-def]
     return b < spans[y + 1]
 
 
-@kernel("void(int64[::1], int64, int64)", inline=True)
+@kernel("void(int64[::1], int64, int64)")
 def move(spans, to, source):  # type: ignore[no-untyped-def]
     for k in range(3):
         spans[to + k] = spans[source + k]
 
 
-@kernel("void(uint8[::1], int64[::1], int64, int64)", inline=True)
+@kernel("void(uint8[::1], int64[::1], int64, int64)")
 def sort_spans(buf, spans, top, count):  # type: ignore[no-untyped-def]
     """Put in order the spans (first byte, byte after, node) at spans[top:]; as much again is scratch."""
     scratch = top + 3 * count
@@ -161,7 +161,7 @@ def trim_seconds(buf, a, b):  # type: ignore[no-untyped-def]
     return end + 1
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, boolean)", inline=True)
+@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, boolean)")
 def write_string(buf, tape, node, out, v2):  # type: ignore[no-untyped-def]
     """A string or a key."""
     a, b = tape[node, START], tape[node, END]
@@ -190,7 +190,7 @@ def write_string(buf, tape, node, out, v2):  # type: ignore[no-untyped-def]
     return out + 1
 
 
-@kernel("boolean(int32[:, ::1], int64, int64)", inline=True)
+@kernel("boolean(int32[:, ::1], int64, int64)")
 def counts(tape, node, code):  # type: ignore[no-untyped-def]
     """Whether a member of this object is a part of what is compared."""
     form = tape[node, FORM]

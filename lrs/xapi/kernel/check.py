@@ -64,13 +64,13 @@ _SINGLE = int(Given.SINGLE_CONTEXT_ACTIVITY)
 _ONE = np.uint64(1)
 
 
-@kernel("int64(int64, int64, int64[::1])", inline=True)
+@kernel("int64(int64, int64, int64[::1])")
 def breach(rule, node, state):  # type: ignore[no-untyped-def]
     state[FAULT] = node
     return rule
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64)", inline=True)
+@kernel("int64(uint8[::1], int32[:, ::1], int64)")
 def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     """The number of an object's objectType; -1: it has none, -2: it is not one of those there are."""
     value = member(tape, node, _OBJECT_TYPE)
@@ -84,7 +84,7 @@ def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     return number if number >= 0 else -2
 
 
-@kernel("int64(int64, int64)", inline=True)
+@kernel("int64(int64, int64)")
 def place_within(parent, own):  # type: ignore[no-untyped-def]
     """The place of a member from its object's place and its own in the schema."""
     if parent == Place.RELATED or own == Place.INHERIT:
@@ -96,7 +96,7 @@ def place_within(parent, own):  # type: ignore[no-untyped-def]
     return own
 
 
-@kernel("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])", inline=True)
+@kernel("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])")
 def check_agent(tape, node, shape, seen, on, state):  # type: ignore[no-untyped-def]
     """One identifier; a group without one lists members; what a group may be as an authority."""
     identifiers = seen & t.IDENTIFIER_BITS
@@ -179,7 +179,7 @@ def check_attachment(buf, tape, node, on, state):  # type: ignore[no-untyped-def
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1])", inline=True)
+@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1])")
 def open_object(buf, tape, node, v2, on, state):  # type: ignore[no-untyped-def]
     """Choose the shape, give the members their forms and places; the rule broken, or 0."""
     form = tape[node, FORM]
@@ -219,7 +219,7 @@ def open_object(buf, tape, node, v2, on, state):  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])", inline=True)
+@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])")
 def check_object(buf, tape, node, v2, row, on, state):  # type: ignore[no-untyped-def]
     """All rules on one object and its members together; the rule broken, or 0."""
     rule = open_object(buf, tape, node, v2, on, state)

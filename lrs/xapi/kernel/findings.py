@@ -93,7 +93,7 @@ _MBOX, _SHA1SUM, _OPENID, _ACCOUNT = (t.CODE[name] for name in schema.IDENTIFIER
 _PREFIXES, _PREFIX_AT = t._texts([name + ":" for name in schema.IDENTIFIERS])
 
 
-@kernel("int64(int32[:, ::1], int64, int64)", inline=True)
+@kernel("int64(int32[:, ::1], int64, int64)")
 def member(tape, node, code):  # type: ignore[no-untyped-def]
     """The value of an object's member; -1: it has none of that name."""
     i = node + 1
@@ -105,7 +105,7 @@ def member(tape, node, code):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(int64, int64, int64, int32[:, ::1], int64)", inline=True)
+@kernel("int64(int64, int64, int64, int32[:, ::1], int64)")
 def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     findings[found, 0] = what
     findings[found, 1] = a
@@ -113,7 +113,7 @@ def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     return found + 1
 
 
-@kernel("int64(uint8[::1], int64, int64, int64)", inline=True)
+@kernel("int64(uint8[::1], int64, int64, int64)")
 def copy(buf, out, a, b):  # type: ignore[no-untyped-def]
     source, end, to = np.uint64(a), np.uint64(b), np.uint64(out)
     while source < end:

@@ -36,7 +36,7 @@ array); the members that an object has, as bits; the open containers; where the 
 `hashes`."""
 
 
-@kernel("int64(int64, int64, int64[::1])", inline=True)
+@kernel("int64(int64, int64, int64[::1])")
 def fault(rule, at, state):  # type: ignore[no-untyped-def]
     """A breach at this byte; at the body's end what is wrong is that it ends."""
     state[FAULT] = at

@@ -133,7 +133,7 @@ def unescape(buf, first, i, state):  # type: ignore[no-untyped-def]
             i += 2
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])", inline=True)
+@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
 def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     """The string whose opening quote is at i, to a node; the byte after its closing quote."""
     first = i + 1
@@ -164,7 +164,7 @@ def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
             return fault(Rule.SYNTAX if i >= state[LENGTH] else Rule.CONTROL_CHARACTER, i, state)
 
 
-@kernel("uint64(uint8[::1], int64, int64)", inline=True)
+@kernel("uint64(uint8[::1], int64, int64)")
 def hash_text(buf, a, b):  # type: ignore[no-untyped-def]
     """FNV-1a, as tables.fnv."""
     digest = FNV_START

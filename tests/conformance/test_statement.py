@@ -15,7 +15,9 @@ from lrs.xapi.kernel import reading
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.scan import ALL_RULES, scan
 from lrs.xapi.schema import STATEMENT_FORM
-from tests.conformance.statement_rules import ALLOWED, BASE, REFUSED, Allowed, Refused, changed
+from tests.conformance.statement import BASE, Allowed, Refused, changed
+from tests.conformance.statement_allowed import ALLOWED
+from tests.conformance.statement_refused import REFUSED
 
 SCORE_RULES = (Rule.SCALED_RANGE, Rule.MIN_MAX, Rule.RAW_RANGE)
 STATEMENT_RULES = [rule for rule in Rule if Rule.TYPE <= rule < Rule.REPEATED_ID]
