@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -81,6 +82,10 @@ def run(
 
     async def inside() -> None:
         async with framed(settings, name, checks, metrics_port, announce) as process:
+            # What was imported stays, and a batch makes many objects that end with it: the collector
+            # would look at all of them for nothing.
+            gc.freeze()
+            gc.set_threshold(50_000, 20, 100)
             await body(process)
 
     logging.configure(settings, name)

@@ -58,6 +58,7 @@ class Behaviour:
     live_at: int
     live_ramp_ms: float
     live_ms: int
+    live_leave_ms: float
     web_batch: int
     mobile_batch: int
     sync_ms: int
@@ -165,6 +166,7 @@ def compile_behaviour(s: Scenario) -> Behaviour:
         "live_at": int(live.day * DAY_MS + seconds_of(live.at) * 1000),
         "live_ramp_ms": live.ramp_s * 1000.0,
         "live_ms": int(live.minutes * 60_000),
+        "live_leave_ms": live.leave_s * 1000.0,
         "web_batch": client.web_batch,
         "mobile_batch": client.mobile_batch,
         "sync_ms": int(client.mobile_sync_s * 1000),

@@ -162,7 +162,8 @@ class Live:
     day: int = p(whole(0, 30), "", "day of the period, from 0")
     at: str = p(clock, "", "when it begins")
     ramp_s: float = p(number(1, 7200), "s", "mean time by which people come late (exponential)")
-    minutes: float = p(number(1, 300), "min", "how long it lasts; all leave at its end")
+    minutes: float = p(number(1, 300), "min", "how long it lasts")
+    leave_s: float = p(number(0, 3600), "s", "mean time by which people leave after its end (exponential)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ def simulate(
                 scenario.name,
                 "client.retry",
                 scenario.client.retry,
-                "more than 2 million calls or 4 million unfinished requests at once: refuse more, retry less",
+                "more than 2 million calls or 8 million unfinished requests at once: refuse more, retry less",
             )
         env.step()
     return sampler.outcome(seed)

@@ -73,7 +73,7 @@ def _live(b: Behaviour, key: np.uint64, p: Plan) -> bool:
     if uniform(key, JOINS_LIVE) >= b.live_share:
         return False
     late = int(b.live_ramp_ms * exponential(child(key, JOINS_LIVE), 0))
-    leaves = int(2_000 * uniform(child(key, JOINS_LIVE), 1))
+    leaves = int(b.live_leave_ms * exponential(child(key, JOINS_LIVE), 1))
     if late + 5_000 >= b.live_ms:
         return False
     p.begin[0] = b.live_at + late

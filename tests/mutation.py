@@ -96,16 +96,10 @@ def _names(value: Any) -> Iterator[str]:
         yield from _names(inner)
 
 
-NAMES = tuple(sorted({name for seed in range(20) for name in _names(original(random.Random(seed)))})) + (
-    "Actor",
-    "ID",
-    "authority",
-    "stored",
-    "version",
-    "revision",
-    "platform",
-    "contextAgents",
-    "contextGroups",
+NAMES = (
+    *sorted({name for seed in range(20) for name in _names(original(random.Random(seed)))}),
+    *("authority", "stored", "version", "revision", "platform", "contextAgents", "contextGroups"),
+    *("completion", "Actor", "ID"),
 )
 
 

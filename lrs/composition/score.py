@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from lrs.metrics.score import ScoreMetrics
+from lrs.scoring import warm
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.credential import ROOT_TENANT
 from lrs.store.name import Names
@@ -26,6 +27,7 @@ async def score(pool: asyncpg.Pool, upkeep: asyncpg.Pool, metrics: StageMetrics,
 
     Raises OtherCatalogue when another one is in force.
     """
+    warm()  # what is not in the cache is compiled now, not in the first transaction
     await ensure_catalogue(upkeep, ROOT_TENANT, _catalogue(settings))
     events = ScoreMetrics(metrics.registry)
 

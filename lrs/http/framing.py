@@ -8,6 +8,7 @@ is acknowledged when its frame is durable, and refused alone if its ids are take
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -56,12 +57,18 @@ class _Frame:
     statements: int = 0
     size: int = 0
 
+    def refuse(self, error: BaseException) -> None:
+        """Tell everybody who still waits."""
+        for waiting in self.waiting:
+            if not waiting.done.done():
+                waiting.done.set_exception(error)
+
 
 class _Definitions:
     """Which activity definitions went to the log lately: the same one need not go with each statement.
 
-    What is forgotten goes again, and so does one whose frame was lost, an hour later: the store takes
-    a definition as often as it comes.
+    What is forgotten goes again, as everything does after an hour or a lost frame: the store takes a
+    definition as often as it comes.
     """
 
     _MOST: Final = 20_000
@@ -70,9 +77,9 @@ class _Definitions:
     def __init__(self) -> None:
         self._sent: dict[int, float] = {}  # by hash: the definitions themselves may be long
 
-    def fresh(self, iri: str, definition: bytes) -> bool:
+    def fresh(self, tenant: int, iri: str, definition: bytes) -> bool:
         """Whether the definition is worth sending; it counts as sent from now on."""
-        now, key = time.monotonic(), hash((iri, definition))
+        now, key = time.monotonic(), hash((tenant, iri, definition))
         if self._sent.get(key, -self._AGAIN) > now - self._AGAIN:
             return False
         if len(self._sent) >= self._MOST:
@@ -98,17 +105,18 @@ class Framer:
         patience: float = PATIENCE,
     ) -> None:
         """`wait`: how long a frame stays open, in seconds, while others are on their way; `patience`:
-        how long a request waits for its frame to be durable."""
+        how long a request waits at most for its frame to be durable."""
         self._log, self._compress, self._dictionary = log, compress, dictionary
         self._metrics, self._log_metrics = metrics, log_metrics
         self._wait, self._max_statements, self._max_bytes = wait, max_statements, max_bytes
         self._patience = patience
         self._definitions = _Definitions()
         self._open: deque[_Frame] = deque()
-        self._flying: set[asyncio.Task[None]] = set()
+        self._flying: dict[asyncio.Task[None], _Frame] = {}
         self._busy: set[int] = set()
         self._turn = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     async def submit(self, tenant: int, request: frames.Request, size: int) -> Outcome:
         """Make a request durable. Raises LogUnavailable when it is not known whether it is."""
@@ -120,11 +128,9 @@ class Framer:
         frame.statements += len(request.ids)
         frame.size += size
         self._depart()
-        try:
-            async with asyncio.timeout(self._patience):
-                return await waiting.done
-        except TimeoutError:
-            raise LogUnavailable(f"the log did not answer within {self._patience:g} s") from None
+        if self._watch is None:
+            self._watch = loop.call_later(self._patience / 4, self._give_up)
+        return await waiting.done
 
     async def drain(self) -> None:
         """Wait until everything that was submitted is answered."""
@@ -165,7 +171,7 @@ class Framer:
             partition = self._partition()
             self._busy.add(partition)
             task = asyncio.create_task(self._fly(frame, partition))
-            self._flying.add(task)
+            self._flying[task] = frame
             task.add_done_callback(lambda task, partition=partition: self._landed(task, partition))  # type: ignore[misc]
 
     def _expired(self) -> None:
@@ -173,9 +179,22 @@ class Framer:
         self._depart()
 
     def _landed(self, task: asyncio.Task[None], partition: int) -> None:
-        self._flying.discard(task)
+        del self._flying[task]
         self._busy.discard(partition)
         self._depart()
+
+    def _give_up(self) -> None:
+        """Let nobody wait longer than patience allows; what did not leave by then never does."""
+        self._watch = None
+        before = time.monotonic() - self._patience
+        error = LogUnavailable(f"the log did not answer within {self._patience:g} s")
+        for frame in (*self._flying.values(), *self._open):
+            if frame.opened < before:
+                frame.refuse(error)
+        while self._open and self._open[0].opened < before:
+            self._open.popleft()
+        if self._open or self._flying:
+            self._watch = asyncio.get_running_loop().call_later(self._patience / 4, self._give_up)
 
     def _partition(self) -> int:
         """The next partition in turn that nothing of this edge is on its way to."""
@@ -189,17 +208,15 @@ class Framer:
     async def _fly(self, frame: _Frame, partition: int) -> None:
         requests = [waiting.request for waiting in frame.waiting]
         try:
-            value = frames.encode(
-                frame.tenant, requests, self._dictionary, self._compress, self._definitions.fresh
-            )
+            fresh = functools.partial(self._definitions.fresh, frame.tenant)
+            value = frames.encode(frame.tenant, requests, self._dictionary, self._compress, fresh)
             started = time.perf_counter()
             appended = await self._log.append(partition, value, frame.statements, _claims(frame))
         except BaseException as error:
             if isinstance(error, LogUnavailable):
                 self._log_metrics.failed()
-            for waiting in frame.waiting:
-                if not waiting.done.done():
-                    waiting.done.set_exception(error)
+            self._definitions = _Definitions()  # these may not have arrived
+            frame.refuse(error)
             if not isinstance(error, Exception):
                 raise
             return

@@ -14,14 +14,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from lrs.http.body import PATIENCE, Admission, Bodies, Receive
 from lrs.http.call import VERSION_HEADER, Call, Send, answer
 from lrs.http.error import Refusal, bad, parameter, rejected, unavailable
 from lrs.log.frame import Request
 from lrs.log.port import LogUnavailable
-from lrs.xapi import Rejected, Statement, Version, read_statements
+from lrs.xapi import Rejected, Statement, Version, format_uuid, read_statements
 
 if TYPE_CHECKING:
     from lrs.http.access import Access
@@ -92,7 +90,8 @@ class Ingest:
         if put:
             await answer(send, 204, headers=headers)
         else:
-            await answer(send, 200, msgspec.json.encode([str(uuid.UUID(bytes=id_)) for id_ in ids]), headers)
+            listed = '","'.join([format_uuid(id_) for id_ in ids])
+            await answer(send, 200, f'["{listed}"]'.encode() if ids else b"[]", headers)
 
     async def _submit(
         self,
@@ -114,7 +113,7 @@ class Ingest:
                 f"it is not known whether this was stored: {error}", "log_unavailable"
             ) from error
         if outcome.conflicts:
-            taken = [str(uuid.UUID(bytes=ids[place])) for place in outcome.conflicts]
+            taken = [format_uuid(ids[place]) for place in outcome.conflicts]
             raise Refusal(
                 409,
                 f"statement {taken[0]} is stored already, with another content; nothing was stored",
@@ -177,7 +176,9 @@ def uuid_parameter(name: str, value: str) -> bytes:
 def assigned_ids(statements: Sequence[Statement], credential: Credential, key: str | None) -> list[bytes]:
     """Each statement's id: its own, or one that follows from the Idempotency-Key, or a fresh one."""
     if key is None:
-        return [statement.id or _fresh_id() for statement in statements]
+        ids = [statement.id for statement in statements]
+        fresh = iter(_fresh_ids(ids.count(None)))
+        return [next(fresh) if id_ is None else id_ for id_ in ids]
     if not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
         raise parameter("Idempotency-Key", key, f"must have 1 to {_LONGEST_KEY} printable characters")
     return [
@@ -186,9 +187,10 @@ def assigned_ids(statements: Sequence[Statement], credential: Credential, key: s
     ]
 
 
-def _fresh_id() -> bytes:
-    """A random UUID of version 4 (RFC 9562 5.4): there are clients that refuse a version above 5."""
-    value = bytearray(os.urandom(16))
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return bytes(value)
+def _fresh_ids(count: int) -> list[bytes]:
+    """Random UUIDs of version 4 (RFC 9562 5.4): there are clients that refuse a version above 5."""
+    random = bytearray(os.urandom(16 * count))
+    for start in range(0, 16 * count, 16):
+        random[start + 6] = random[start + 6] & 0x0F | 0x40
+        random[start + 8] = random[start + 8] & 0x3F | 0x80
+    return [bytes(random[start : start + 16]) for start in range(0, 16 * count, 16)]

@@ -156,23 +156,26 @@ class Recomputation:
     async def surplus(self, connection: Connection, number: int) -> list[tuple[int, Fault]]:
         """Of some postings taken at random: those whose statement has no such term, with the tenant."""
         faults: list[tuple[int, Fault]] = []
-        by_tenant: dict[int, list[asyncpg.Record]] = {}
+        statements: dict[int, dict[int, asyncpg.Record]] = {}
+        found: dict[tuple[int, int], list[int]] = {}
         for row in await connection.fetch(self._queries["some_postings"], number):
             if row["id"] is not None:
-                by_tenant.setdefault(row["tenant"], []).append(row)
+                statements.setdefault(row["tenant"], {})[row["pos"]] = row
+                found.setdefault((row["tenant"], row["pos"]), []).append(row["term"])
             else:
                 nobody = (
                     f"a posting of the term {row['term']} stands at pos {row['pos']}, a statement does not"
                 )
                 faults.append((row["tenant"], Fault(UUID(bytes(16)), nobody)))
-        for tenant, rows in by_tenant.items():
+        for tenant, rows in statements.items():
             # What cannot be read is told where its learner is recomputed.
-            for some, batch in await self._readable(connection, tenant, rows, Recomputed()):
+            for some, batch in await self._readable(connection, tenant, list(rows.values()), Recomputed()):
                 inherited = await self._statements.inherited(connection, tenant, set(batch.refs.values()))
-                for place, (row, terms) in enumerate(zip(some, terms_of(batch), strict=True)):
-                    if row["term"] not in terms | inherited.get(batch.refs.get(place, b""), {}).keys():
-                        stray = f"is found by the term {row['term']}, which it has not"
-                        faults.append((tenant, Fault(row["id"], stray)))
+                for place, (row, own) in enumerate(zip(some, terms_of(batch), strict=True)):
+                    terms = own | inherited.get(batch.refs.get(place, b""), {}).keys()
+                    for stray in set(found[tenant, row["pos"]]) - terms:
+                        text = f"is found by the term {stray}, which it has not"
+                        faults.append((tenant, Fault(row["id"], text)))
         return faults
 
 
@@ -186,7 +189,7 @@ def _fold(state: State, waiting: list[tuple[Events, Pairs]], catalogue: InForce 
 def _done(rows: Sequence[asyncpg.Record], undone: _Undone) -> NDArray[np.bool_]:
     """Which of the statements count in what is derived."""
     poss = np.array([row["pos"] for row in rows], np.int64)
-    counts = ~np.array([row["voided"] for row in rows], np.bool_)
+    counts = ~np.array([row["voided"] for row in rows], np.bool_) | np.isin(poss, undone.retractions)
     counts &= ~np.isin(poss, undone.facts)
     if undone.buried:
         counts &= ~np.array([row["id"] in undone.buried for row in rows], np.bool_)

@@ -20,8 +20,7 @@ def read_agent(text: bytes, version: Version) -> str:
     done = scan(text, reading.AGENT, version)
     if done.verdict < 0:
         raise Rejected(explain(text, AGENT_OR_GROUP, version, done, 1))
-    findings = done.findings.tolist()
-    what, a, b = findings[0]
+    what, a, b = done.findings[0].tolist()
     if done.rows[0, Column.FINDINGS_END] == 0 or what != Finding.ACTOR:
         rule = TEXTS[Rule.ONE_IDENTIFIER]
         raise Rejected((Violation("$", shorten(text.decode()), rule.words, GROUP.clause.cite(version)),))

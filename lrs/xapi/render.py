@@ -222,7 +222,7 @@ def _agent_ids(text: bytes) -> bytes:
 
 
 def _activity_ids(text: bytes) -> bytes:
-    return _encode({name: value for name, value in _members(text).items() if name != "definition"})
+    return _encode({"id": _members(text)["id"]})
 
 
 def _verb_ids(text: bytes) -> bytes:

@@ -19,7 +19,7 @@ async def test_nothing_odd_breaks_the_edge_and_nothing_refused_is_left_behind(sy
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=20,
 )
@@ -39,7 +39,8 @@ ANY = settings(
 @given(body=st.binary(max_size=200) | JSON)
 async def test_any_body_is_refused_or_stored(lrs: Client, body: Any) -> None:
     answer = await lrs.post(body)
-    assert answer.status == (200 if body == [] else 400)
+    nothing = body == [] or (isinstance(body, bytes) and body.strip(b" \t\r\n") == b"[]")
+    assert answer.status == (200 if nothing else 400)
 
 
 @ANY
@@ -47,9 +48,7 @@ async def test_any_body_is_refused_or_stored(lrs: Client, body: Any) -> None:
 async def test_any_extension_comes_back(lrs: Client, extension: Any) -> None:
     key = "https://example.org/any"
     answer = await lrs.post(statement(result={"extensions": {key: extension}}))
-    if answer.status == 400:
-        assert "surrogate" in answer.json["rule"]
-        return
+    assert answer.status == 200, answer
     found = await lrs.get({"statementId": answer.json[0]})
     assert found.json["result"]["extensions"][key] == extension
 

@@ -241,7 +241,7 @@ class Path:
     async def proven(self) -> Report:
         """Verify the store; it must be right."""
         report = await self.verify()
-        assert not report.differences
+        assert not report.differences, report.differences[:5]
         return report
 
     async def count(self, query: str, *arguments: object) -> int:

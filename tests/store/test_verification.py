@@ -229,6 +229,14 @@ async def test_a_posting_too_many_is_told(path: Path) -> None:
     assert "a statement does not" in texts(await path.verify())
 
 
+async def test_a_statement_may_have_many_postings(path: Path) -> None:
+    related = {"parent": [{"id": f"p:{number}"} for number in range(9)]}
+    target = said(1, context={"contextActivities": related, "instructor": learner(7)})
+    await path.send([target, said(2) | {"object": ref(target)}])
+    assert await path.count("posting") > 20
+    await path.proven()
+
+
 async def test_only_the_first_differences_are_shown_and_all_are_counted(path: Path) -> None:
     await path.send([said(number) for number in range(SHOWN)])
     await path.pool.execute("delete from evidence")

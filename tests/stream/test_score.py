@@ -190,8 +190,8 @@ STEP = st.one_of(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(STEP, min_size=8, max_size=24))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STEP, min_size=8, max_size=20))
 async def test_at_every_moment_what_is_derived_is_what_the_statements_say(
     path: Path, steps: Sequence[tuple[str, object, int]]
 ) -> None:

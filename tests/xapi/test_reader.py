@@ -83,6 +83,7 @@ def test_both_paths_agree_on_statements_with_a_mistake(
     assert violations == ([] if isinstance(verdict, list) else list(verdict))
 
 
+@pytest.mark.timeout(300 + FUZZ_EXAMPLES // 50)
 def test_fuzz_ends_in_statements_or_in_rejected() -> None:
     rng = random.Random(20241122)
     seeds = [*(changed(row.change) for row in ALLOWED), *(changed(row.change) for row in REFUSED)]
