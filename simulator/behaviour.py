@@ -67,7 +67,7 @@ class Behaviour:
     hold_ms: int
     reconnect_ms: float
     spacing_ms: float
-    repeat: float
+    repeated: float
     shuffle: float
     skewed: float
     skew_ms: float
@@ -175,7 +175,7 @@ def compile_behaviour(s: Scenario) -> Behaviour:
         "hold_ms": int(client.hold_hours * 3_600_000),
         "reconnect_ms": client.reconnect_s * 1000.0,
         "spacing_ms": client.spacing_s * 1000.0,
-        "repeat": client.repeat,
+        "repeated": client.repeat,
         "shuffle": client.shuffle,
         "skewed": client.skewed,
         "skew_ms": client.skew_hours * 3_600_000.0,

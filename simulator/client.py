@@ -31,8 +31,8 @@ class Requests:
 
     at: Annotated[I64, MAX_REQUESTS]  # when it is due, ms since the period's first midnight
     first: Annotated[I32, MAX_REQUESTS]  # index of its first statement
-    size: Annotated[I32, MAX_REQUESTS]
-    flags: Annotated[I32, MAX_REQUESTS]
+    count: Annotated[I32, MAX_REQUESTS]
+    marks: Annotated[I32, MAX_REQUESTS]
 
 
 @kernel
@@ -129,13 +129,13 @@ def _flush(
         begin = first + part * most
         out.at[m] = at + int(k * b.spacing_ms)
         out.first[m] = begin
-        out.size[m] = min(most, last - begin)
-        out.flags[m] = base | (BACKLOG if late else 0)
+        out.count[m] = min(most, last - begin)
+        out.marks[m] = base | (BACKLOG if late else 0)
         m += 1
-        if mobile and uniform(sitting, 3 * m + 1) < b.repeat:
+        if mobile and uniform(sitting, 3 * m + 1) < b.repeated:
             out.at[m] = out.at[m - 1] + 1_000 + int(10_000.0 * exponential(sitting, 3 * m + 2))
             out.first[m] = begin
-            out.size[m] = out.size[m - 1]
-            out.flags[m] = out.flags[m - 1] | REPEATED
+            out.count[m] = out.count[m - 1]
+            out.marks[m] = out.marks[m - 1] | REPEATED
             m += 1
     return m

@@ -22,6 +22,8 @@ def layout(cls: type) -> np.dtype[np.void]:
     """The numpy type of a record class."""
     fields: list[tuple[str, str, tuple[int, ...]]] = []
     for name, hint in get_type_hints(cls, include_extras=True).items():
+        if hasattr(np.record, name):
+            raise TypeError(f"{cls.__name__}.{name}: numpy's own records have an attribute of that name")
         if hint in _SCALARS:
             fields.append((name, _SCALARS[hint], ()))
         else:

@@ -56,7 +56,7 @@ class Statements:
     at: Annotated[I64, MAX_STATEMENTS]  # ms since the period's first midnight
     kind: Annotated[I32, MAX_STATEMENTS]
     module: Annotated[I32, MAX_STATEMENTS]
-    item: Annotated[I32, MAX_STATEMENTS]  # index into the plan
+    planned: Annotated[I32, MAX_STATEMENTS]  # index into the plan
     value: Annotated[
         F64, MAX_STATEMENTS
     ]  # seconds of video, share of progress, score or number of the question
@@ -67,7 +67,7 @@ def _say(out: Statements, n: int, at: int, kind: int, module: int, item: int, va
     out.at[n] = at
     out.kind[n] = kind
     out.module[n] = module
-    out.item[n] = item
+    out.planned[n] = item
     out.value[n] = value
     return n + 1
 

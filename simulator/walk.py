@@ -60,7 +60,7 @@ class Lines:
     ]  # place of the request in the sitting << 1 | whether it repeats an earlier one
     kind: Annotated[I64, MAX_LINES]
     module: Annotated[I64, MAX_LINES]
-    item: Annotated[I64, MAX_LINES]
+    planned: Annotated[I64, MAX_LINES]
     item_kind: Annotated[I64, MAX_LINES]
     value: Annotated[I64, MAX_LINES]  # in thousandths
     elapsed: Annotated[I64, MAX_LINES]  # ms since the item's begin
@@ -153,8 +153,8 @@ def _word(key: np.uint64, e: int, place: int, at: int, requests: Requests, r: in
     tick = np.uint64(at * TICKS_PER_MS) + child(key ^ np.uint64(e), place) % np.uint64(TICKS_PER_MS)
     return (
         (tick << np.uint64(32))
-        | (np.uint64(requests.size[r]) << np.uint64(24))
-        | (np.uint64(requests.flags[r]) << np.uint64(KEY_BITS))
+        | (np.uint64(requests.count[r]) << np.uint64(24))
+        | (np.uint64(requests.marks[r]) << np.uint64(KEY_BITS))
         | (mix(key) >> np.uint64(64 - KEY_BITS))
     )
 
@@ -188,7 +188,7 @@ def lines_of(
                 )
                 for r in range(made):
                     if begin <= w.requests.at[r] < end:
-                        if n + w.requests.size[r] > MAX_LINES:
+                        if n + w.requests.count[r] > MAX_LINES:
                             return before, learner
                         n = _write(w, learner, e, first, topic, r, out, n)
                 first = last
@@ -198,19 +198,19 @@ def lines_of(
 @kernel
 def _write(w: Buffers, learner: int, e: int, first: int, topic: int, r: int, out: Lines, n: int) -> int:
     s = w.statements
-    for i in range(w.requests.first[r], w.requests.first[r] + w.requests.size[r]):
+    for i in range(w.requests.first[r], w.requests.first[r] + w.requests.count[r]):
         out.sent[n] = w.requests.at[r]
         out.at[n] = s.at[i]
         out.learner[n] = learner
         out.enrolment[n] = e
         out.place[n] = (first << 20) | i
-        out.request[n] = (r << 1) | (w.requests.flags[r] & REPEATED)
+        out.request[n] = (r << 1) | (w.requests.marks[r] & REPEATED)
         out.kind[n] = s.kind[i]
         out.module[n] = s.module[i]
-        out.item[n] = s.item[i]
-        out.item_kind[n] = w.plan.kind[s.item[i]]
+        out.planned[n] = s.planned[i]
+        out.item_kind[n] = w.plan.kind[s.planned[i]]
         out.value[n] = int(s.value[i] * 1000.0)
-        out.elapsed[n] = max(0, s.at[i] - w.plan.begin[s.item[i]])
+        out.elapsed[n] = max(0, s.at[i] - w.plan.begin[s.planned[i]])
         out.course[n] = topic
         n += 1
     return n

@@ -222,6 +222,8 @@ class Framer:
             return
         self._log_metrics.appended(time.perf_counter() - started)
         self._metrics.frame(len(requests), frame.statements, len(value))
+        if appended.conflicts or appended.repeated:
+            self._definitions = _Definitions()  # those of statements that are passed over do not count
         _answer(frame, appended)
 
 

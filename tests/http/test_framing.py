@@ -197,6 +197,17 @@ async def test_a_drain_ends_when_everything_is_durable(log: GatedLog) -> None:
     await asyncio.gather(*tasks)
 
 
+async def test_a_definition_that_came_with_a_refused_statement_goes_again(log: GatedLog) -> None:
+    carrier = framer(log)
+    first = statements()
+    await carrier.submit(1, request(first), 100)
+    defined = {"id": "https://example.org/a", "definition": {"name": {"en": "A"}}}
+    refused = frames.Request(1, Version.V1_0_3, 0, statements(object=defined), [first[0].id or b""])
+    assert (await carrier.submit(1, refused, 100)).conflicts
+    await carrier.submit(1, request(statements(object=defined)), 100)
+    assert len(log.frames[-1].definitions) == 1
+
+
 @pytest.mark.parametrize("lost", [False, True])
 async def test_a_definition_goes_once_for_each_tenant_unless_it_was_lost(log: GatedLog, lost: bool) -> None:
     carrier = framer(log)

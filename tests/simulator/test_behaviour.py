@@ -56,7 +56,7 @@ def test_every_sitting_follows_its_grammar(small: Scenario) -> None:
             count = sitting(b, enrolment, items, 0, n, done, said)
             kinds = said.kind[:count]
             for item in range(n):
-                own = kinds[(said.item[:count] == item) & (said.module[:count] >= 0)]
+                own = kinds[(said.planned[:count] == item) & (said.module[:count] >= 0)]
                 assert own[0] == LAUNCHED
                 assert own[1] == INITIALIZED
                 assert own[-1] == TERMINATED
