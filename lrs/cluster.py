@@ -226,7 +226,7 @@ class Cluster:
             )
 
     async def _end_leftovers(self) -> None:
-        """End what a killed program left running on these files; forget its pid file.
+        """End what a killed program left running on these files; forget its pid and lock files.
 
         The caller holds the data directory, so no server that is still wanted can run on it. A pid
         file by itself proves nothing: the number may belong to any process by now.
@@ -250,6 +250,9 @@ class Cluster:
                     continue
             await asyncio.sleep(0.02)
         (cluster / "postmaster.pid").unlink(missing_ok=True)
+        # A killed server that nobody has reaped yet still has its number, and would seem alive.
+        for leftover in self.directory.sockets.glob(".s.PGSQL.*"):
+            leftover.unlink(missing_ok=True)
 
     async def _initialise(self) -> None:
         self._progress("making the database")
