@@ -38,8 +38,8 @@ def _throw_stale_code_away(package: Path) -> None:
     with contextlib.suppress(OSError):  # an installation that cannot be written to cannot have changed either
         if stamp.exists() and stamp.read_text() == digest:
             return
-        for index in package.rglob("__pycache__/*.nbi"):
-            index.unlink(missing_ok=True)
+        for code in package.rglob("__pycache__/*.nb[ic]"):
+            code.unlink(missing_ok=True)
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(digest)
 

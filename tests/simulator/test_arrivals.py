@@ -71,8 +71,8 @@ def test_a_state_without_network_is_silent_and_then_storms() -> None:
     without, with_ = arrivals(calm, 1), arrivals(storm, 1)
     before, after = without.per_second(), with_.per_second()
     assert np.array_equal(before[:1700], after[:1700])
-    assert after[2000:8800].sum() < 0.9 * before[2000:8800].sum()
-    assert after[9000:9300].sum() > 1.3 * before[9000:9300].sum()
+    assert after[2000:7000].sum() < 0.9 * before[2000:7000].sum()
+    assert after[7200:7500].sum() > 1.3 * before[7200:7500].sum()
     assert with_.statements == pytest.approx(without.statements, rel=0.02)
 
 

@@ -11,7 +11,7 @@ from simulator.record import layout, new_record
 
 class _Some:
     whole: int
-    real: float
+    fraction: float
     table: Annotated[F64, 2, 3]
     list_: Annotated[I64, 4]
 
@@ -19,7 +19,7 @@ class _Some:
 @kernel
 def _fill(r: _Some) -> None:
     r.whole = 7
-    r.real += 0.5
+    r.fraction += 0.5
     r.table[1, 2] = 3.0
     r.list_[3] += 1
 
@@ -28,7 +28,7 @@ def test_what_a_kernel_writes_python_reads() -> None:
     record = new_record(_Some)
     _fill(record)
     _fill(record)
-    assert (record.whole, record.real, record.table[1, 2], record.list_[3]) == (7, 1.0, 3.0, 2)
+    assert (record.whole, record.fraction, record.table[1, 2], record.list_[3]) == (7, 1.0, 3.0, 2)
     assert layout(_Some).itemsize == 8 * (1 + 1 + 6 + 4)
 
 
