@@ -1,13 +1,21 @@
 -- name: evidence_of
+-- Offset 0 keeps the planner to one look into the index for each key, however large the table is.
 select e.agent, e.activity, e.chunk, e.facts
 from unnest($3::bigint[], $4::bigint[]) as wanted (agent, activity)
-join evidence e on e.tenant = $1 and e.catalogue = $2 and e.agent = wanted.agent and e.activity = wanted.activity
+cross join lateral (
+    select * from evidence
+    where tenant = $1 and catalogue = $2 and agent = wanted.agent and activity = wanted.activity
+    offset 0
+) e
 
 -- name: courses_of
 select c.agent, c.course, c.state
 from unnest($3::bigint[], $4::bigint[]) as wanted (agent, course)
-join course_progress c
-    on c.tenant = $1 and c.catalogue = $2 and c.agent = wanted.agent and c.course = wanted.course
+cross join lateral (
+    select * from course_progress
+    where tenant = $1 and catalogue = $2 and agent = wanted.agent and course = wanted.course
+    offset 0
+) c
 
 -- name: put_evidence
 insert into evidence (tenant, catalogue, agent, activity, chunk, facts)
