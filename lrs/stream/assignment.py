@@ -26,10 +26,10 @@ QUEUED_BATCHES = 2
 QUEUED_BYTES = 16 << 20
 """A partition is read ahead until so many bytes are queued."""
 
-PACE, HEAVY = 0.06, 50
-"""After a batch of so many statements the next one begins so many seconds after it began, or as soon
-as a full one is queued: a transaction costs about the same for one statement as for a hundred. Light
-traffic is never kept waiting."""
+PACE, BUSY = 0.06, 100.0
+"""Where so many statements come in a second, a batch begins so many seconds after the one before, or as
+soon as a full one is queued: a transaction costs about the same for one statement as for a hundred.
+Light traffic is never kept waiting."""
 
 GRACE = 2.0
 """Seconds that a batch has to commit when its partition is given up; then it is rolled back."""
@@ -112,6 +112,7 @@ class OwnedPartition:
         return batch
 
     async def _run(self) -> None:
+        previous = 0.0
         try:
             while not self._closing:
                 await self._filled.wait()
@@ -129,8 +130,9 @@ class OwnedPartition:
                     perf_counter() - started,
                     batch[-1].end,
                 )
-                if statements >= HEAVY:
+                if statements >= BUSY * (started - previous):
                     await self._pace(started)
+                previous = started
         except Exception as error:
             self._fail(error)
 

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 BEAT = 1.0
 """Seconds between two heartbeats."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
-"""Seconds to wait after an empty read: at first, and when there was nothing for a while."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.008, 0.02
+"""Seconds between two reads: while there is something to read, so that a read finds more than one
+record, and when there was nothing for a while."""
 
 READ_RECORDS, READ_BYTES = 64, 4 << 20
 """The most that one read takes of a partition."""
@@ -39,6 +40,7 @@ class Consumer(ResumingConsumer, BaseConsumer):
         self._subscribed = asyncio.Event()
         self._assigned: set[TP] = set()
         self._positions: dict[TP, int] = {}
+        self._has_read = 0.0
 
     # Which partitions are ours.
 
@@ -137,14 +139,15 @@ class Consumer(ResumingConsumer, BaseConsumer):
     # What stands there.
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Record]]:
-        until, pause = monotonic() + timeout, FIRST_PAUSE
+        until, pause = monotonic() + timeout, SHORTEST_PAUSE
         while self.flow_active and not self.should_stop:
+            await asyncio.sleep(self._has_read + pause - monotonic())
             wanted = self._assigned if active_partitions is None else active_partitions & self._assigned
             positions = {tp: self._positions[tp] for tp in wanted if tp in self._positions}
             found = await self._read(positions)
-            if found or monotonic() >= until:
+            self._has_read = monotonic()
+            if found or self._has_read >= until:
                 return found
-            await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         return {}
 

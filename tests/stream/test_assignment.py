@@ -60,26 +60,28 @@ def without_pace() -> Iterator[None]:
         yield
 
 
-async def test_after_a_heavy_batch_the_next_one_gathers_until_it_is_full(
+async def test_under_busy_traffic_the_next_batch_gathers_until_it_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(assignments, "PACE", 3600.0)
     stage = Recorder(max_records=100, max_statements=200)
     assignment = assign(stage, 0)
-    assignment.put(record(0, count=assignments.HEAVY))
+    for offset in range(2):  # a rate is known from the second on
+        assignment.put(record(offset, count=50))
+        await settle()
+        assert len(stage.batches) == offset + 1
+    assignment.put(record(2, count=150))
     await settle()
-    assert len(stage.batches) == 1
-    assignment.put(record(1, count=150))
+    assert len(stage.batches) == 2, "less than a full batch waits"
+    assignment.put(record(3, count=50))
     await settle()
-    assert len(stage.batches) == 1, "less than a full batch waits"
-    assignment.put(record(2, count=50))
-    await settle()
-    assert [each.offset for each in stage.batches[1]] == [1, 2]
+    assert [each.offset for each in stage.batches[2]] == [2, 3]
     await assignment.close()
 
 
 async def test_light_traffic_is_not_kept_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assignments, "PACE", 3600.0)
+    monkeypatch.setattr(assignments, "BUSY", 1e9)
     stage = Recorder(max_records=100)
     assignment = assign(stage, 0)
     for offset in range(3):
