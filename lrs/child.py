@@ -35,8 +35,9 @@ def pause(failures: int) -> float:
 class Child:
     """One process, that of a command line to which `--announce DESCRIPTOR` is added.
 
-    It dies with the supervisor, and has a process group of its own, so that Ctrl-C reaches the
-    supervisor alone, which stops the parts in order.
+    It is started at once and begins its work when its standard input ends, so that it can load its
+    program while it waits for what it needs. It dies with the supervisor, and has a process group of
+    its own, so that Ctrl-C reaches the supervisor alone, which stops the parts in order.
     """
 
     def __init__(
@@ -65,12 +66,11 @@ class Child:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def keep(self, may_start: asyncio.Event) -> None:
-        """Start the process, and again whenever it ends, until `stop`; each time after `may_start`."""
+        """Run the process, and again whenever it ends, until `stop`; it begins its work after `may_start`."""
         failures = 0
         while not self._stopping:
-            await may_start.wait()
             began = time.monotonic()
-            status = await self._once()
+            status = await self._once(may_start)
             if self._stopping:
                 return
             lasted = time.monotonic() - began
@@ -87,14 +87,14 @@ class Child:
             self._ended(self.name, ending)
             await asyncio.sleep(pause(failures))
 
-    async def _once(self) -> int:
+    async def _once(self, may_start: asyncio.Event) -> int:
         read, write = os.pipe()
         program = [*self._program, "--announce", str(write)]
         output = self._output.open("ab") if self._output else None
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *launch.command(program, signal.SIGKILL),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 env=self._environment,
@@ -109,12 +109,19 @@ class Child:
             self._signal(signal.SIGKILL)
         self._changed()
         listening = asyncio.create_task(self._listen(os.fdopen(read, "rb")))
+        starting = asyncio.create_task(self._let_start(self._process, may_start))
         try:
             return await self._process.wait()
         finally:
+            starting.cancel()
             await listening
             self.announced = None
             self._changed()
+
+    async def _let_start(self, process: asyncio.subprocess.Process, may_start: asyncio.Event) -> None:
+        await may_start.wait()
+        assert process.stdin is not None
+        process.stdin.close()
 
     async def _listen(self, pipe: IO[bytes]) -> None:
         """Take the announcement; the pipe also ends when the process does."""

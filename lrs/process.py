@@ -78,7 +78,10 @@ def run(
     metrics_port: int,
     announce: int | None = None,
 ) -> None:
-    """Run the body of a process in its frame, on uvloop, to its end."""
+    """Run the body of a process in its frame, on uvloop, to its end.
+
+    A child of the supervisor (`announce`) begins when its standard input ends; see `lrs.child.Child`.
+    """
 
     async def inside() -> None:
         async with framed(settings, name, checks, metrics_port, announce) as process:
@@ -89,6 +92,8 @@ def run(
             await body(process)
 
     logging.configure(settings, name)
+    if announce is not None:
+        sys.stdin.buffer.read()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(inside())
 

@@ -128,6 +128,15 @@ class Supervisor:
 
     # -- start -----------------------------------------------------------------------------------
 
+    def launch_children(self) -> None:
+        """Start edges and workers, which load their programs now and wait for `start_children`.
+
+        Raises SupervisorError when the port is taken.
+        """
+        self._check_port()
+        for child in self.children:
+            self._keep(child.keep(self._store_up))
+
     async def start_store(self) -> None:
         """Start PostgreSQL and keep it running; nothing to do when it is another's."""
         if self._cluster is not None:
@@ -138,14 +147,11 @@ class Supervisor:
         self._process.readiness.set("store")
 
     async def start_children(self) -> None:
-        """Start edges and workers, keep them running, and return when all are ready.
+        """Let edges and workers begin, keep them running, and return when all are ready.
 
-        Raises SupervisorError when the port is taken, or a child ends again and again.
+        The store must be prepared. Raises SupervisorError when a child ends again and again.
         """
-        self._check_port()
         self._store_up.set()
-        for child in self.children:
-            self._keep(child.keep(self._store_up))
         waiting = self.children
         while waiting:
             self._progress(f"waiting for {', '.join(child.name for child in waiting)}")
@@ -172,7 +178,7 @@ class Supervisor:
             ) from None
 
     async def _keep_cluster(self, cluster: Cluster) -> None:
-        """Start PostgreSQL again whenever it ends; meanwhile no child is started."""
+        """Start PostgreSQL again whenever it ends; meanwhile no child begins its work."""
         while True:
             status = await cluster.wait()
             if self._process.stopping.is_set():

@@ -39,6 +39,7 @@ FAILURES = (SystemFailed, DriverFailed, NotSeen)
 @click.option("--batch-users", default=8, help="Clients that send batches at once.")
 @click.option("--single-users", default=64, help="Clients that send single statements at once.")
 @click.option("--interleaved", default=10, help="Learners whose statements alternate in a batch.")
+@click.option("--soak", is_flag=True, help="Only batches at full load, for as long as --seconds says.")
 @click.option(
     "--within",
     type=click.Path(path_type=Path, file_okay=False),
@@ -58,6 +59,7 @@ def main(
     batch_users: int,
     single_users: int,
     interleaved: int,
+    soak: bool,
     within: Path,
     json_file: Path | None,
 ) -> None:
@@ -73,7 +75,7 @@ def main(
         Load("singles", 0, single_users, 10 * interleaved),
     )
     try:
-        report = asyncio.run(_measure(console, loads, within, seconds, warm_up, yardstick_seconds))
+        report = asyncio.run(_measure(console, loads, within, seconds, warm_up, yardstick_seconds, soak=soak))
     except FAILURES as error:
         raise click.ClickException(str(error)) from None
     show(report, console)
@@ -90,6 +92,8 @@ async def _measure(
     seconds: float,
     warm_up: float,
     yardstick_seconds: float,
+    *,
+    soak: bool,
 ) -> Report:
     full, half, singles = loads
     with console.status("starting the LRS") as status:
@@ -113,18 +117,17 @@ async def _measure(
                         system, load, store, warm_up=warm_up, seconds=seconds, probe=probe, tell=tell
                     )
 
-                at_full = await measured(full)
-                rate = at_full.end_to_end / 2 / half.batch
-                at_half = await measured(
-                    Load(half.name, half.batch, half.users, half.interleaved, rate),
-                    Probe(system, Supply(_bodies(0))),
-                )
-                of_singles = await measured(singles)
+                results = [await measured(full)]
+                if not soak:
+                    rate = results[0].end_to_end / 2 / half.batch
+                    slower = Load(half.name, half.batch, half.users, half.interleaved, rate)
+                    results.append(await measured(slower, Probe(system, Supply(_bodies(0)))))
+                    results.append(await measured(singles))
                 tell("yardsticks")
                 yardsticks = await _yardsticks(system, store, yardstick_seconds)
             finally:
                 await store.close()
-    return Report(surroundings, yardsticks, (at_full, at_half, of_singles))
+    return Report(surroundings, yardsticks, tuple(results))
 
 
 async def _yardsticks(

@@ -46,7 +46,7 @@ def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) 
             f"{', '.join(unknown)}: there are {', '.join(STAGES)}", param_hint="--stages"
         )
     port = settings.persist_metrics_port if "persist" in names else settings.score_metrics_port
-    body = functools.partial(worker_of.worker, stages=names)
+    body = functools.partial(worker_of.worker, makers=worker_of.makers(names))
     checks = worker_of.checks(names)
     exit_on_error(
         lambda: run(body, settings, "+".join(names), checks, port + replica if port else 0, announce)

@@ -76,6 +76,7 @@ async def _body(process: Process, directory: DataDirectory, *, demo: bool) -> No
 
 
 async def _start(supervisor: Supervisor, progress: Callable[[str], None]) -> Login | None:
+    supervisor.launch_children()
     await supervisor.start_store()
     progress("preparing the database")
     login = await prepare(supervisor.settings)

@@ -18,11 +18,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lrs.log.postgres import PostgresLog
     from lrs.metrics.stage import StageMetrics
     from lrs.settings import Settings
 
 
-async def score(pool: asyncpg.Pool, upkeep: asyncpg.Pool, metrics: StageMetrics, settings: Settings) -> Score:
+async def score(
+    pool: asyncpg.Pool,
+    upkeep: asyncpg.Pool,
+    _logs: Mapping[str, PostgresLog],
+    metrics: StageMetrics,
+    settings: Settings,
+) -> Score:
     """The stage that scores what persist tells it, by the catalogue that is set.
 
     Raises OtherCatalogue when another one is in force.

@@ -7,7 +7,8 @@ import os
 import socket
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
 import asyncpg
 import structlog
@@ -51,9 +52,28 @@ def checks(stages: Sequence[str]) -> tuple[str, ...]:
     return "store", *stages
 
 
-async def worker(process: Process, stages: Sequence[str]) -> None:
+class Maker(Protocol):
+    """Makes a stage of what a worker has."""
+
+    async def __call__(
+        self,
+        pool: asyncpg.Pool,
+        upkeep: asyncpg.Pool,
+        logs: Mapping[str, PostgresLog],
+        metrics: StageMetrics,
+        settings: Settings,
+        /,
+    ) -> Stage: ...
+
+
+def makers(stages: Sequence[str]) -> dict[str, Maker]:
+    """What makes these stages; imported now: one stage's kernels are of no use to a worker of the other."""
+    return {stage: getattr(import_module(f"lrs.composition.{stage}"), stage) for stage in stages}
+
+
+async def worker(process: Process, makers: Mapping[str, Maker]) -> None:
     """The body of a worker process: its stages until the process is to stop, or must."""
-    settings = process.settings
+    settings, stages = process.settings, tuple(makers)
     # Output transactions may take every connection of their own pool, and ask for names while they are
     # open; heartbeats, reads of the log and names never wait for them.
     async with (
@@ -67,8 +87,8 @@ async def worker(process: Process, stages: Sequence[str]) -> None:
         observer = Watched(process, stages)
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         apps: list[StageApp] = []
-        for stage_name in stages:
-            stage = await _stage(stage_name, pool, upkeep, logs, observer, settings)
+        for make in makers.values():
+            stage = await make(pool, upkeep, logs, observer, settings)
             leases = Leases(upkeep, stage.name, name, expiry=settings.lease)
             apps.append(stage_app(stage, logs[stage.topic], leases, observer=observer))
         watching = asyncio.create_task(_watch(process, upkeep, logs, observer, stages))
@@ -76,26 +96,6 @@ async def worker(process: Process, stages: Sequence[str]) -> None:
             await run_worker(apps, process.stopping)
         finally:
             watching.cancel()
-
-
-async def _stage(
-    name: str,
-    pool: asyncpg.Pool,
-    upkeep: asyncpg.Pool,
-    logs: Mapping[str, PostgresLog],
-    observer: Watched,
-    settings: Settings,
-) -> Stage:
-    # Imported when it is needed: one stage's kernels are of no use to a worker of the other.
-    if name == "persist":
-        from lrs.composition.persist import persist
-
-        return await persist(pool, upkeep, logs, observer, settings)
-    if name == "score":
-        from lrs.composition.score import score
-
-        return await score(pool, upkeep, observer, settings)
-    raise ValueError(f"there is no stage {name!r}")
 
 
 async def _watch(

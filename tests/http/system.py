@@ -158,7 +158,7 @@ async def working(url: str) -> AsyncIterator[None]:
     process = Process(
         settings, "worker", process_registry("worker"), Readiness(worker.checks(stages)), asyncio.Event(), ""
     )
-    task = asyncio.create_task(worker.worker(process, stages))
+    task = asyncio.create_task(worker.worker(process, worker.makers(stages)))
     try:
         yield
     finally:

@@ -48,6 +48,13 @@ async def supervised(
             await supervisor.stop()
 
 
+async def start(supervisor: Supervisor) -> None:
+    """Start everything, as `lrs up` does with a store that is prepared."""
+    supervisor.launch_children()
+    await supervisor.start_store()
+    await supervisor.start_children()
+
+
 @pytest.fixture
 def outside() -> Settings:
     """Settings with a store of somebody else's, which the dummies never touch."""
@@ -68,8 +75,7 @@ async def test_everything_is_ready_after_the_start_and_written_down(
     directory: DataDirectory, outside: Settings
 ) -> None:
     async with supervised(directory, outside) as (supervisor, process):
-        await supervisor.start_store()
-        await supervisor.start_children()
+        await start(supervisor)
         assert process.readiness.report() == (True, {"store": "ok", "children": "ok"})
         noted = state(directory)
         assert [child.name for child in noted.children] == ["edge", "persist-0", "score-0"]
@@ -81,7 +87,7 @@ async def test_everything_is_ready_after_the_start_and_written_down(
 
 async def test_edges_end_before_workers(directory: DataDirectory, outside: Settings, journal: Path) -> None:
     async with supervised(directory, outside) as (supervisor, _):
-        await supervisor.start_children()
+        await start(supervisor)
     assert journal.read_text().split() == ["edge", "worker", "worker"]
 
 
@@ -90,7 +96,7 @@ async def test_a_killed_child_is_started_again_and_counted(
     directory: DataDirectory, outside: Settings
 ) -> None:
     async with supervised(directory, outside) as (supervisor, process):
-        await supervisor.start_children()
+        await start(supervisor)
         for child in supervisor.children:
             killed = child.pid
             assert killed is not None
@@ -113,7 +119,7 @@ async def test_a_child_that_does_not_hear_is_killed_within_the_time_for_a_stop(
     (tmp_path / "deaf").touch()
     settings = msgspec.structs.replace(outside, stop_wait=1.0)
     async with supervised(directory, settings) as (supervisor, _):
-        await supervisor.start_children()
+        await start(supervisor)
         pids = [child.pid for child in supervisor.children]
     assert not any(psutil.pid_exists(pid) for pid in pids if pid)
 
@@ -159,7 +165,7 @@ async def test_a_child_that_never_gets_ready_ends_the_start(
         with pytest.raises(
             SupervisorError, match=f"(persist|score)-0 ended {PATIENCE} times before it was ready"
         ):
-            await supervisor.start_children()
+            await start(supervisor)
 
 
 async def test_a_port_that_is_taken_is_told_before_anything_starts(
@@ -172,15 +178,14 @@ async def test_a_port_that_is_taken_is_told_before_anything_starts(
         supervised(directory, msgspec.structs.replace(outside, http_port=port)) as (supervisor, _),
     ):
         with pytest.raises(SupervisorError, match=rf"127.0.0.1:{port} \(Address already in use\): .* --port"):
-            await supervisor.start_children()
+            await start(supervisor)
 
 
 @pytest.mark.crash
 @pytest.mark.postgres
 async def test_a_killed_postgresql_is_started_again_with_what_was_committed(directory: DataDirectory) -> None:
     async with supervised(directory, load({"LRS_HTTP_PORT": "0"})) as (supervisor, process):
-        await supervisor.start_store()
-        await supervisor.start_children()
+        await start(supervisor)
         connection = await asyncpg.connect(supervisor.settings.store)
         await connection.execute("create table kept as select 9 as n")
         pid = int((directory.cluster / "postmaster.pid").read_text().split()[0])
