@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import sys
@@ -18,6 +17,7 @@ import uvloop
 
 from lrs import logging
 from lrs.ending import Ending
+from lrs.garbage import seldom_collected
 from lrs.metrics.endpoint import Endpoint
 from lrs.metrics.readiness import Readiness
 from lrs.metrics.registry import process_registry
@@ -85,11 +85,8 @@ def run(
 
     async def inside() -> None:
         async with framed(settings, name, checks, metrics_port, announce) as process:
-            # What was imported stays, and a batch makes many objects that end with it: the collector
-            # would look at all of them for nothing.
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 100)
-            await body(process)
+            with seldom_collected():
+                await body(process)
 
     logging.configure(settings, name)
     if announce is not None:

@@ -38,4 +38,5 @@ async def persist(
         max_records=settings.batch_records,
         max_statements=settings.batch_statements,
         stored=lambda received: metrics.through(Persist.name, received),
+        buried=lambda count: metrics.dead_letters(Persist.name, count),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from lrs.composition.store import connected
+from lrs.garbage import seldom_collected
 from lrs.store.credential import ROOT_TENANT
 from lrs.store.dictionary import Dictionaries
 from lrs.store.name import Names
@@ -26,22 +26,8 @@ _CONNECTIONS = 4
 @asynccontextmanager
 async def _examiner(settings: Settings, name: str) -> AsyncIterator[Examiner]:
     async with connected(settings, _CONNECTIONS, name) as pool:
-        with _seldom_collected():
+        with seldom_collected():
             yield Examiner(pool, Names(pool), Dictionaries())
-
-
-@contextmanager
-def _seldom_collected() -> Iterator[None]:
-    """Statements by the thousand are made and dropped, and none is part of a cycle: at its usual rhythm
-    the garbage collector costs two fifths of all time."""
-    usual = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-        gc.unfreeze()
 
 
 async def verification(settings: Settings, fraction: float, progress: Progress) -> Report:

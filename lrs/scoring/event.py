@@ -14,7 +14,6 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Any, Final
 
 import numpy as np
@@ -98,7 +97,7 @@ EVENT: Final = np.dtype(
         ("duration_ms", "<i8"),  # NONE: none
         ("tenant", "<i4"),
         ("verb", "<i4"),
-        ("session", "<u4"),  # session_number(); 0: none
+        ("session", "<u4"),  # a number for the session id, never 0; 0: none
         ("scaled", "<i4"),  # meaningful with Flag.HAS_SCALED
         ("progress", "<i4"),  # NONE: none
         ("mastery", "<i4"),  # NONE: none
@@ -164,11 +163,6 @@ def _columns(record: bytes, at: int, dtype: np.dtype[Any], count: int) -> tuple[
 def halves(uuid: bytes) -> tuple[int, int]:
     """The two big-endian halves of 16 bytes."""
     return int.from_bytes(uuid[:8], "big"), int.from_bytes(uuid[8:], "big")
-
-
-def session_number(session: str) -> int:
-    """32 bits for a session id, never 0. Sessions are told apart within one registration only."""
-    return int.from_bytes(blake2b(session.encode(), digest_size=4).digest(), "big") or 1
 
 
 def ten_thousandths(value: float) -> int:

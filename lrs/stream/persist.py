@@ -55,13 +55,15 @@ class Persist:
         max_records: int,
         max_statements: int,
         stored: Callable[[NDArray[np.int64]], None] = lambda _received: None,
+        buried: Callable[[int], None] = lambda _count: None,
     ) -> None:
-        """`stored` is told when a batch is committed: the edges' receiving times of its statements."""
+        """`stored` is told when a batch is committed: the edges' receiving times of its statements;
+        `buried`, how many dead letters were written."""
         self._pool, self._names = pool, names
         self._statements, self._evidence = statements, evidence
         self._definitions = Definitions(pool)
         self.max_records, self.max_statements = max_records, max_statements
-        self._stored = stored
+        self._stored, self._buried = stored, buried
 
     async def process(self, partition: int, epoch: int, records: Sequence[Record]) -> None:
         """Store the records; see `lrs.stream.stage.Stage.process`."""
@@ -89,6 +91,8 @@ class Persist:
             await self._commit(partition, epoch, records, batch, poison, damaged)
         if batch.rows:
             self._stored(batch.columns["received"])
+        if poison or damaged:
+            self._buried(len(poison) + len(damaged))
 
     async def _gather(
         self, partition: int, readable: list[tuple[Record, Frame]], damaged: list[tuple[Record, str]]

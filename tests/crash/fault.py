@@ -41,6 +41,7 @@ class Lrs:
             "LRS_DISK_FLOOR": "0",
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: set[int] = set()
 
     def start(self) -> None:
         """Start it; `ready` waits."""
@@ -64,6 +65,7 @@ class Lrs:
                 try:
                     lacking = await self._lacking(session)
                     if not lacking:
+                        self._killed.clear()
                         return time.monotonic() - started
                 except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                     lacking = repr(error)
@@ -72,6 +74,8 @@ class Lrs:
 
     async def _lacking(self, session: aiohttp.ClientSession) -> str:
         """What is not ready yet; empty when everything is."""
+        if self._killed & {self.state()["pid"], *self._children().values(), self._postmaster()}:
+            return "what was killed is not noticed yet"
         asked = [("edge", f"{self.address}/readyz")]
         for child in self.state()["children"]:
             if not child.get("metrics"):
@@ -90,14 +94,20 @@ class Lrs:
 
     def pids(self, victim: str) -> list[int]:
         """The processes of a victim, by id."""
-        state = self.state()
-        postmaster = int((self.data / "postgresql" / "postmaster.pid").read_text().split()[0])
-        children = {child["name"].partition("-")[0]: child["pid"] for child in state["children"]}
+        children = self._children()
         if victim == "postgresql":
-            return [postmaster]
+            return [self._postmaster()]
         if victim == "everything":
-            return [state["pid"], *(pid for pid in children.values() if pid), postmaster]
-        return [children[victim]] if children[victim] else []
+            return [self.state()["pid"], *children.values(), self._postmaster()]
+        return [children[victim]] if victim in children else []
+
+    def _children(self) -> dict[str, int]:
+        """The children that run."""
+        children = self.state()["children"]
+        return {child["name"].partition("-")[0]: child["pid"] for child in children if child["pid"]}
+
+    def _postmaster(self) -> int:
+        return int((self.data / "postgresql" / "postmaster.pid").read_text().split()[0])
 
     def kill(self, victim: str) -> bool:
         """kill -9; False if there was nobody to kill."""
@@ -105,6 +115,7 @@ class Lrs:
             pids = self.pids(victim)
         except (OSError, ValueError, KeyError):
             return False
+        self._killed.update(pids)
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,6 @@ from lrs.scoring.event import (
     PAIR,
     halves,
     no_pairs,
-    session_number,
     stored_us,
     ten_thousandths,
 )
@@ -179,5 +178,3 @@ def test_small_conversions() -> None:
     assert ten_thousandths(-1.0) == -10_000
     assert stored_us(Said(1, "", stored=STORED + 7).pos) == STORED + 7
     assert halves(bytes(range(16))) == (0x0001020304050607, 0x08090A0B0C0D0E0F)
-    assert 0 < session_number("a") < 2**32
-    assert session_number("a") != session_number("b")

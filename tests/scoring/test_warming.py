@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import lrs.scoring
+from lrs.compilation import stamp
 from lrs.scoring import State, decode_events, encode_events, warm
-from lrs.scoring.kernel import stamp
 from tests.scoring.world import histories, world
 
 
@@ -39,13 +39,13 @@ def test_a_real_batch_after_warming_compiles_nothing() -> None:
 def test_machine_code_is_stale_as_soon_as_any_source_of_the_package_changes(tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("a")
     (tmp_path / "two.py").write_text("b")
-    before = stamp(tmp_path)
-    assert stamp(tmp_path) == before
+    before = stamp(tmp_path.glob("*.py"))
+    assert stamp(tmp_path.glob("*.py")) == before
     (tmp_path / "two.py").write_text("c")
-    assert stamp(tmp_path) != before
+    assert stamp(tmp_path.glob("*.py")) != before
     package = Path(lrs.scoring.__path__[0])
     for name in ("score", "progress", "readout"):
         module = importlib.import_module(f"lrs.scoring.{name}")
         caches = [value._cache for value in vars(module).values() if hasattr(value, "nopython_signatures")]
         assert caches
-        assert {cache._impl.locator.get_source_stamp() for cache in caches} == {stamp(package)}
+        assert {cache._cache_file._source_stamp for cache in caches} == {stamp(package.glob("*.py"))}

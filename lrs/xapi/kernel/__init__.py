@@ -1,13 +1,7 @@
-"""The compiled part: bytes to tape (tape), tape to verdict (check), tape to canonical text (canonical).
-
-numba's cache notices that a function's own file has changed, but not the file of a function or a table
-that it was compiled with. A stale validator would be worse than none, so that every kernel's cache
-entry is stamped with all sources that take part.
-"""
+"""The compiled part: bytes to tape (tape), tape to verdict (check), tape to canonical text (canonical)."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,14 +9,10 @@ from typing import Any
 import numba
 from numba.core.typeinfer import register_dispatcher
 
+from lrs.compilation import keep, stamp
 
-def _stamp() -> str:
-    here = Path(__file__).parent
-    sources = [*sorted(here.glob("*.py")), here.parent / "schema.py", here.parent / "rules.py"]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
-
-
-_STAMP = _stamp()
+_HERE = Path(__file__).parent
+_STAMP = stamp([*_HERE.glob("*.py"), _HERE.parent / "schema.py", _HERE.parent / "rules.py"])
 
 TEXTS = numba.types.Array(numba.uint8, 1, "C", readonly=True)
 PLACES = numba.types.Array(numba.int64, 1, "C", readonly=True)
@@ -36,8 +26,7 @@ def kernel(signature: Any) -> Callable[[Callable[..., Any]], Any]:
     """
 
     def compile_now(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(nogil=True, cache=True, forceinline=True)(function)
-        dispatcher._cache._cache_file._source_stamp = _STAMP
+        dispatcher = keep(numba.njit(nogil=True, cache=True, forceinline=True)(function), _STAMP)
         with register_dispatcher(dispatcher):  # so that it may call itself
             dispatcher.compile(signature)
         dispatcher.disable_compile()
