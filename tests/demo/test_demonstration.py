@@ -27,6 +27,7 @@ pytestmark = [
 
 TITLES = ("send a statement", "read it back", "read the learner's progress")
 WITHIN = 120.0
+README = Path(__file__).parents[2] / "README.md"
 
 
 class Demonstration:
@@ -92,6 +93,18 @@ def pasted(command: str) -> Any:
     return json.loads(done.stdout)
 
 
+def of_the_readme(printed: str) -> list[str]:
+    """The README's curl commands, with the address and the login of one that was printed."""
+    address, login = re.search(r"http://[^/]+", printed), re.search(r"-u (\S+)", printed)
+    assert address is not None
+    assert login is not None
+    commands = re.findall(r"^    (curl .*(?:\n     .*)*)", README.read_text("utf-8"), re.MULTILINE)
+    return [
+        command.replace("KEY:SECRET", login[1]).replace("http://127.0.0.1:8080", address[0])
+        for command in commands
+    ]
+
+
 def total(line: str) -> int:
     found = re.search(r" total (\d+)", line)
     return int(found[1]) if found else 0
@@ -100,6 +113,17 @@ def total(line: str) -> int:
 def scored(line: str) -> int:
     found = re.search(r" scored (\d+)/s", line)
     return int(found[1]) if found else 0
+
+
+def satisfied(progress: str) -> str:
+    """The first activity that a pasted reading of progress shows as satisfied, as soon as it does."""
+    deadline = time.monotonic() + WITHIN
+    while True:
+        for activity in pasted(progress)["activities"]:
+            if activity["satisfied"]:
+                return str(activity["id"])
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
 
 
 def test_the_printed_commands_work_learners_move_and_a_second_run_resumes(data: Path) -> None:
@@ -113,19 +137,16 @@ def test_the_printed_commands_work_learners_move_and_a_second_run_resumes(data: 
         assert stored["result"] == {"completion": True}
         assert pasted(send) == [statement]
 
-        def satisfied() -> list[str]:
-            found = pasted(progress)
-            return [activity["id"] for activity in found["activities"] if activity["satisfied"]]
-
-        deadline = time.monotonic() + WITHIN
-        while not satisfied():
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
-        module = satisfied()[0]
+        module = satisfied(progress)
         assert module == stored["object"]["id"]
         assert module in {one.id for one in demonstration_catalogue().modules}
         (course,) = pasted(progress)["courses"]
         assert course["percent"] > 0
+
+        send, newest, progress = of_the_readme(read_back)
+        assert len(pasted(send)) == 1
+        assert len(pasted(newest)["statements"]) == 1
+        assert satisfied(progress) in send
 
         demonstration.until(lambda lines: total(lines[-1]) > 100)
         demonstration.until(lambda lines: scored(lines[-1]) > 0)
@@ -140,7 +161,7 @@ def test_the_printed_commands_work_learners_move_and_a_second_run_resumes(data: 
         _, newer, progress = again.commands()
         read_old = re.sub(r"statementId=[0-9a-f-]+", f"statementId={statement}", newer)
         assert pasted(read_old)["id"] == statement
-        assert satisfied() == [module]
+        assert satisfied(progress) == module
         again.until(lambda lines: total(lines[-1]) > 20)
     finally:
         assert again.stop() == 0
