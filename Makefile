@@ -1,16 +1,17 @@
 # `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench crash fuzz requirements clean
+.PHONY: help setup run test check format bench bench-query load crash fuzz mutation requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 N ?= 200
+SCENARIO ?= mixed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:            ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: $(STAMP)  ## make .venv and install what requirements-dev.txt pins (again only after a change)
 
@@ -41,11 +42,20 @@ format: setup    ## rewrite the sources in the one format
 bench: setup     ## measure speed, beside yardsticks of the same run
 	$(BIN)/python -m benchmarks.path
 
+bench-query: setup ## store two million statements and ask for them in every way, plans attached
+	$(BIN)/python -m benchmarks.query
+
+load: setup      ## a load test with a verdict (make load SCENARIO=mixed ARGS="--peak 40 --seconds 60")
+	$(BIN)/python -m loadtests $(SCENARIO) $(ARGS)
+
 crash: setup     ## kill processes under load, N times (make crash N=200), and look for what was lost
 	$(BIN)/python -m tests.crash --faults $(N)
 
 fuzz: setup      ## a hundred thousand hostile requests against the edge
 	$(BIN)/python -m tests.fuzz
+
+mutation: setup  ## switch the validator's rules off one by one: some test must fail each time
+	$(BIN)/python -m tests.mutants
 
 requirements: setup ## pin the newest fitting versions anew
 	sh .ci/pin

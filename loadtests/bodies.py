@@ -8,29 +8,24 @@ found beforehand: so it is always new statements of other learners.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from random import Random
 from typing import Final
 
-from lrs.demo.career import career
-from lrs.demo.learner import ACCOUNT, learner
-from lrs.scoring.catalogue import Catalogue
+from lrs.demo.learner import ACCOUNT
 
 GENERATIONS: Final = 10_000
-"""After so many rounds the learners come again; the ids do not."""
+"""After so many rounds the learners of a supply come again; the ids do not."""
+
+TEMPLATE_LEARNERS: Final = 10**8 // GENERATIONS
+"""Learners of the bodies as rendered have numbers below this."""
 
 _STAMP: Final = 8
 """Hexadecimal digits at the beginning of a UUID that tell the round."""
-_ACCOUNT_STAMP: Final = 4
-"""Leading digits of an account's number that tell the round; the others tell the learner."""
-_LEARNERS: Final = 10**8 // GENERATIONS
 
 _ID: Final = re.compile(rb'\{"id":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})","actor"')
 _UUID: Final = re.compile(rb'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 _ACCOUNT: Final = re.compile(rb'"' + ACCOUNT.split("{")[0].encode() + rb'(\d{8})"')
-_DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -42,30 +37,47 @@ class Fresh:
 
 
 class Body:
-    """A rendered body: one statement, or an array of them."""
+    """A rendered body: one statement, or an array of them.
 
-    def __init__(self, statements: Sequence[bytes], *, alone: bool = False) -> None:
-        """`alone`: the single statement goes without an array."""
-        content = statements[0] if alone else b"[" + b",".join(statements) + b"]"
-        self.statements = len(statements)
-        self._template = content
+    `statements` is their number, `learners` that of the distinct learners who speak in it.
+    """
+
+    def __init__(self, content: bytes, statements: int) -> None:
+        """Raises ValueError when `content` has not so many statements as the demonstration renders them."""
+        self.content, self.statements = content, statements
         self._ids = [match.start(1) for match in _ID.finditer(content)]
-        if len(self._ids) != self.statements:
-            raise ValueError(
-                f"{self.statements} statements, but {len(self._ids)} ids stand where they should"
-            )
-        self._stamps = _slices(_UUID, content, _STAMP)
-        self._accounts = _slices(_ACCOUNT, content, _ACCOUNT_STAMP)
+        if len(self._ids) != statements:
+            raise ValueError(f"{statements} statements, but {len(self._ids)} ids stand where they should")
+        self._stamps = [slice(at.start(1), at.start(1) + _STAMP) for at in _UUID.finditer(content)]
+        self._accounts: dict[bytes, list[slice]] = {}
+        for match in _ACCOUNT.finditer(content):
+            self._accounts.setdefault(match[1], []).append(slice(*match.span(1)))
+        self.learners = len(self._accounts)
 
-    def fresh(self, generation: int) -> Fresh:
-        """The body for one round; no id of it is in any other round below 2^32."""
-        content = bytearray(self._template)
+    @classmethod
+    def of(cls, statements: Sequence[bytes], *, alone: bool = False) -> Body:
+        """`alone`: the single statement goes without an array."""
+        return cls(statements[0] if alone else b"[" + b",".join(statements) + b"]", len(statements))
+
+    def fresh(self, generation: int, learners: Sequence[int] | None = None) -> Fresh:
+        """The body for one round; no id of it is in any other round below 2^32.
+
+        `learners`: who speaks, in the order in which they first do. Without them the round's number
+        becomes a part of each learner's.
+        """
+        content = bytearray(self.content)
         stamp = b"%0*x" % (_STAMP, generation)
         for place in self._stamps:
             content[place] = stamp
-        number = b"%0*d" % (_ACCOUNT_STAMP, generation % GENERATIONS)
-        for place in self._accounts:
-            content[place] = number
+        for order, (account, places) in enumerate(self._accounts.items()):
+            number = (
+                generation % GENERATIONS * TEMPLATE_LEARNERS + int(account) % TEMPLATE_LEARNERS
+                if learners is None
+                else learners[order]
+            )
+            digits = b"%08d" % number
+            for place in places:
+                content[place] = digits
         return Fresh(bytes(content), [content[place : place + 36].decode() for place in self._ids])
 
 
@@ -82,46 +94,3 @@ class Supply:
             self._next, self._generation = 0, self._generation + 1
         self._next += 1
         return self._bodies[self._next - 1].fresh(self._generation)
-
-
-def make_bodies(
-    catalogue: Catalogue, seed: int, *, batch: int, interleaved: int, statements: int, now: int
-) -> list[Body]:
-    """Bodies of `batch` statements each (0: single statements, without an array), some `statements` in
-    all. Learners of the last days before `now` (microseconds since 1970).
-
-    The statements of `interleaved` learners alternate, as when a class sends through one client.
-    """
-    spoken = list(islice(_spoken(catalogue, seed, interleaved, now), statements))
-    if batch == 0:
-        return [Body([statement], alone=True) for statement in spoken]
-    starts = range(0, len(spoken) - batch + 1, batch)
-    return [Body(spoken[start : start + batch]) for start in starts]
-
-
-def _spoken(catalogue: Catalogue, seed: int, interleaved: int, now: int) -> Iterator[bytes]:
-    """Statements without end: always so many learners side by side, each with one statement in turn."""
-    if not 1 <= interleaved < _LEARNERS:
-        raise ValueError(f"1 to {_LEARNERS - 1} learners can be interleaved, not {interleaved}")
-    rng = Random(f"load {seed}")
-    numbers = iter(range(_LEARNERS))
-    seats = [_life(next(numbers), catalogue, seed, rng, now) for _ in range(interleaved)]
-    while True:
-        for seat, life in enumerate(seats):
-            statement = next(life, None)
-            if statement is None:
-                seats[seat] = _life(next(numbers), catalogue, seed, rng, now)
-                statement = next(seats[seat])
-            yield statement
-
-
-def _life(number: int, catalogue: Catalogue, seed: int, rng: Random, now: int) -> Iterator[bytes]:
-    sittings = career(learner(number), catalogue, seed)
-    return chain.from_iterable(
-        (statement for _, statement in sitting.statements(now - rng.randrange(_DAY_US, 20 * _DAY_US)))
-        for sitting in sittings
-    )
-
-
-def _slices(pattern: re.Pattern[bytes], content: bytes, width: int) -> list[slice]:
-    return [slice(match.start(1), match.start(1) + width) for match in pattern.finditer(content)]

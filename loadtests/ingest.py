@@ -22,7 +22,8 @@ from locust import FastHttpUser, constant_throughput, events, task
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-from loadtests.bodies import Supply, make_bodies
+from loadtests.bodies import Supply
+from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
 from lrs.demo.client import basic
 from lrs.scoring.catalogue_file import read_catalogue

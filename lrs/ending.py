@@ -7,6 +7,7 @@ import enum
 import asyncpg
 
 from lrs.log.port import Fenced, LogUnavailable, OffsetOutOfLog
+from lrs.store.connection import AWAY
 
 
 class Ending(enum.Enum):
@@ -37,6 +38,6 @@ class Ending(enum.Enum):
             return cls.FENCED
         if isinstance(error, OffsetOutOfLog):
             return cls.OFFSET
-        if isinstance(error, LogUnavailable | asyncpg.PostgresError | asyncpg.InterfaceError | OSError):
+        if isinstance(error, (*AWAY, asyncpg.PostgresError, LogUnavailable)):
             return cls.UNAVAILABLE
         return cls.DEFECT

@@ -12,7 +12,7 @@ from lrs.store.lease import offsets
 if TYPE_CHECKING:
     import asyncpg
 
-    from lrs.log.port import Log
+    from lrs.log.port import Source
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -28,11 +28,13 @@ class Lag(msgspec.Struct, frozen=True):
     seconds: float
 
 
-async def lags(pool: asyncpg.Pool, logs: Mapping[str, Log]) -> list[Lag]:
+async def lags(pool: asyncpg.Pool, logs: Mapping[str, Source]) -> list[Lag]:
     """The lag of every stage that ever ran, by stage and partition; `logs` by topic."""
     # The offsets first: a stage that moves on meanwhile then shows a lag too large, never below zero.
     async with pool.acquire() as connection:
         stages = await offsets(connection)
+    # One that nobody reads any more (an intake that was switched off) has left its rows behind.
+    stages = [stage for stage in stages if stage.topic in logs]
     ends = {topic: await logs[topic].ends() for topic in {stage.topic for stage in stages}}
     found = []
     for stage in stages:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from lrs.settings import without_password
+from lrs.secrecy import without_password
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(r"secret|password|passwd|authorization|token|cookie", re.IGNORECASE)
 
 QUIET = (
-    *("asyncio", "aiokafka", "faust", "mode", "_granian", "granian", "aiohttp"),
+    *("asyncio", "aiokafka", "kafka", "faust", "mode", "_granian", "granian", "aiohttp"),
     # Faust logs the life of its services under the modules of their classes.
     *("lrs.stream.app", "lrs.stream.transport", "lrs.stream.resumption", "lrs.stream.kafka"),
 )

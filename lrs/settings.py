@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from lrs.secrecy import without_password
+
 PREFIX = "LRS_"
 CONFIG = "LRS_CONFIG"
 """The variable that names the TOML file; the only `LRS_*` variable that is no setting."""
@@ -32,7 +34,9 @@ Size = Annotated[
 ]
 Seconds = Annotated[float, Meta(ge=0, le=31 * 86400, description="seconds")]
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Origins = Annotated[str, Meta(pattern=r"^(\*|(https?://[^\s,/]+(\s*,\s*https?://[^\s,/]+)*)?)$")]
 Workers = Annotated[int, Meta(ge=1, le=64)]
+TopicName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class SettingsError(Exception):
@@ -53,7 +57,49 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Directory of the embedded PostgreSQL and of what the supervisor notes down."""
 
     log: Annotated[str, Meta(pattern=r"^(postgresql$|kafka://)")] = "postgresql"
-    """Where the statement log is kept: `postgresql`, that is beside the store."""
+    """Where the statement log is kept: `postgresql`, that is beside the store, or `kafka://host:port,…`."""
+
+    kafka_topic: TopicName = "xapi.statements"
+    """Topic of the statement log on Kafka."""
+
+    kafka_tls: bool = False
+    """Whether connections to the brokers are encrypted."""
+
+    kafka_ca: Path | None = None
+    """PEM file of who signs the brokers' certificates; without it the system's."""
+
+    kafka_certificate: Path | None = None
+    """PEM file of a client certificate, where the brokers ask for one."""
+
+    kafka_key: Path | None = None
+    """PEM file of the client certificate's key."""
+
+    kafka_sasl: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    """SASL mechanism; empty: none."""
+
+    kafka_user: str = ""
+    """User for SASL."""
+
+    kafka_password: str = ""
+    """Password for SASL."""
+
+    kafka_instance: Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*$", max_length=200)] = ""
+    """Name of this machine or pod for static membership of consumer groups; empty: none."""
+
+    kafka_replication: Annotated[int, Meta(ge=1, le=32)] = 3
+    """Replicas of each topic that `lrs topics apply` makes; all but one must confirm a record."""
+
+    kafka_retention: Seconds = 604_800.0
+    """How long the brokers keep records of the statement log, and of the intake's topics."""
+
+    kafka_intake: str = ""
+    """Key of the credential as which statements of the topic `kafka_inbox` are taken; empty: none is."""
+
+    kafka_inbox: TopicName = "xapi.inbox"
+    """Topic from which plain JSON statements are taken."""
+
+    kafka_rejected: TopicName = "xapi.rejected"
+    """Topic to which records of `kafka_inbox` go that are refused."""
 
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
     """Partitions of the statement log and of the evidence log; fixed when the database is made."""
@@ -67,14 +113,44 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_port: Port = 8080
     """Port that the edge listens on."""
 
+    cors_origins: Origins = "*"
+    """Origins (`https://host`, separated by commas) whose pages may call the edge; `*`: all; empty: none."""
+
     admin_key: Annotated[str, Meta(pattern=r"^[^:\x00-\x1f]*$")] = ""
     """Key (user name) of the root credential that is ensured at start; empty: one is made once."""
 
     admin_secret: str = ""
     """Secret (password) of the root credential; given exactly when `admin_key` is."""
 
+    token_keys: Path | None = None
+    """File of public keys (JWK Set, JWK or PEM) by which signed tokens are verified; without it none are."""
+
+    token_issuer: str = ""
+    """The `iss` of the tokens that are accepted; needed with `token_keys`."""
+
+    token_audience: str = ""
+    """What the `aud` of tokens must name; needed with `token_keys`."""
+
+    token_lifetime: Annotated[float, Meta(ge=1, le=86400)] = 3600.0
+    """Seconds that the `exp` of a token may be ahead at most."""
+
+    token_leeway: Annotated[float, Meta(ge=0, le=300)] = 30.0
+    """Seconds by which the issuer's clock may differ."""
+
+    token_scopes: str = "statements/write statements/read/mine state profile"
+    """Scopes that a token can have at most."""
+
     max_body: Size = 16 * MIB
     """The longest request body, as sent and as unpacked; one byte more is refused with 413."""
+
+    max_document: Size = 128 * MIB
+    """The longest document; one that is merged must fit into `max_body`."""
+
+    max_attachment: Size = 100 * MIB
+    """The longest attachment; one byte more is refused with 413."""
+
+    max_attachments: Size = 256 * MIB
+    """The most bytes of attachments in one request; one byte more is refused with 413."""
 
     max_bytes_in_flight: Size = 64 * MIB
     """Bytes of bodies that the edge holds at once; beyond, requests get 503 with Retry-After."""
@@ -150,6 +226,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Whether the store is the PostgreSQL that this program starts itself."""
         return self.store == "embedded"
 
+    @property
+    def on_kafka(self) -> bool:
+        """Whether the statement log is kept on Kafka."""
+        return self.log.startswith("kafka://")
+
+    @property
+    def brokers(self) -> str:
+        """The brokers of the log on Kafka: host:port, more of them after commas."""
+        return self.log.removeprefix("kafka://").rstrip("/")
+
     def environment(self) -> dict[str, str]:
         """The same settings as variables, for a child process. Contains the admin secret."""
         return {
@@ -162,6 +248,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Every setting by name, fit for a log: secrets and passwords are starred out."""
         values = msgspec.structs.asdict(self)
         values["admin_secret"] = "***" if self.admin_secret else ""
+        values["kafka_password"] = "***" if self.kafka_password else ""
         values["store"] = without_password(self.store)
         return values
 
@@ -174,12 +261,7 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def without_password(url: str) -> str:
-    """The URL with its password starred out."""
-    return re.sub(r"(://[^/?#]*?:)[^/?#]*(@)", r"\1***\2", url) if "://" in url else url
-
-
-_SECRET = {"admin_secret", "store"}
+_SECRET = {"admin_secret", "kafka_password", "store"}
 _TYPES = get_type_hints(Settings, include_extras=True)
 _SIZE = re.compile(r"^(\d+) ?([KMG])B$", re.IGNORECASE)
 _UNITS = {"K": KIB, "M": MIB, "G": GIB}
@@ -268,23 +350,43 @@ def _similar(name: str) -> str:
     return f"; did you mean {near[0]} ({variable(near[0])})?" if near else ""
 
 
+_PAIRS = (("admin_key", "admin_secret"), ("kafka_sasl", "kafka_user"), ("kafka_certificate", "kafka_key"))
+"""Settings of which one is of no use without the other."""
+
+_AT_LEAST = (
+    ("max_bytes_in_flight", "max_body", "the longest body"),
+    ("max_attachments", "max_attachment", "the longest attachment"),
+)
+"""Settings of which the first must not be less than the second, and what could never come in else."""
+
+
 def _together(settings: Settings) -> list[str]:
-    """The rules that concern more than one setting, or what this version does not do yet."""
-    errors = []
-    if bool(settings.admin_key) != bool(settings.admin_secret):
-        errors.append("LRS_ADMIN_KEY and LRS_ADMIN_SECRET: give both, or neither")
-    if settings.max_bytes_in_flight < settings.max_body:
-        errors.append(
-            f"LRS_MAX_BYTES_IN_FLIGHT = {settings.max_bytes_in_flight}: must be at least"
-            f" LRS_MAX_BODY = {settings.max_body}, or the longest body could never come in"
-        )
-    if settings.log.startswith("kafka://"):
-        errors.append(
-            f"LRS_LOG = {settings.log!r}: the log on Kafka is reserved, this version cannot use it yet"
-        )
+    """The rules that concern more than one setting."""
+    errors = [
+        f"{variable(one)} and {variable(other)}: give both, or neither"
+        for one, other in _PAIRS
+        if bool(getattr(settings, one)) != bool(getattr(settings, other))
+    ]
+    for more, less, what in _AT_LEAST:
+        if getattr(settings, more) < getattr(settings, less):
+            errors.append(
+                f"{variable(more)} = {getattr(settings, more)}: must be at least {variable(less)} ="
+                f" {getattr(settings, less)}, or {what} could never come in"
+            )
+    if settings.token_keys is not None and not (settings.token_issuer and settings.token_audience):
+        errors.append("LRS_TOKEN_KEYS: needs LRS_TOKEN_ISSUER and LRS_TOKEN_AUDIENCE, too")
+    if settings.on_kafka and not all(_SERVER.fullmatch(server) for server in settings.brokers.split(",")):
+        errors.append(f"LRS_LOG = {settings.log!r}: must be 'kafka://host:port,host:port,…'")
+    if settings.kafka_intake and not settings.on_kafka:
+        errors.append("LRS_KAFKA_INTAKE: needs the log on Kafka (LRS_LOG)")
+    if not settings.kafka_tls and (settings.kafka_ca or settings.kafka_certificate):
+        errors.append("LRS_KAFKA_CA and LRS_KAFKA_CERTIFICATE: need LRS_KAFKA_TLS")
     if not settings.embedded:
         errors.extend(_store_url(settings.store))
     return errors
+
+
+_SERVER = re.compile(r"[^\s,/:@]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
 
 
 def _store_url(url: str) -> list[str]:

@@ -64,6 +64,8 @@ def free_port(host: str) -> int:
 def worker_parts(settings: Settings) -> dict[str, list[str]]:
     """Names of the worker processes, and the arguments of `lrs` that start them."""
     replicas = {"persist": settings.persist_workers, "score": settings.score_workers}
+    if settings.kafka_intake:
+        replicas["intake"] = 1
     return {
         f"{stage}-{number}": ["worker", "--stages", stage, "--replica", str(number)]
         for stage, count in replicas.items()

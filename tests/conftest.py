@@ -14,6 +14,8 @@ from tests import postgres
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from tests.http.system import System
+
 
 settings.register_profile(
     "deterministic",
@@ -51,6 +53,15 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     """Connections to the test's own database."""
     async with asyncpg.create_pool(database, min_size=1, max_size=10) as pool:
         yield pool
+
+
+@pytest_asyncio.fixture(scope="session")
+async def system(postgres_url: str, migrated: str) -> AsyncIterator[System]:
+    """One whole LRS for all tests that talk to an edge; each module, or test, has a tenant of its own."""
+    from tests.http.system import running  # the rest of the tests is not to load all of this
+
+    async with postgres.copy(postgres_url, migrated) as url, running(url) as running_system:
+        yield running_system
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

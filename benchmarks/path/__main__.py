@@ -19,7 +19,8 @@ from benchmarks.path.driver import DriverFailed, Load
 from benchmarks.path.probe import NotSeen, Probe
 from benchmarks.path.report import Report, environment, show
 from benchmarks.path.system import OVERRIDDEN, System, SystemFailed, running
-from loadtests.bodies import Body, Supply, make_bodies
+from loadtests.bodies import Body, Supply
+from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
 
 BATCH = 50

@@ -27,10 +27,17 @@ class Commands(click.Group):
         "migrate": "lrs.cli.schema",
         "upgrade-data": "lrs.cli.schema",
         "status": "lrs.cli.status",
+        "lag": "lrs.cli.lag",
+        "topics": "lrs.cli.topics",
+        "dead-letters": "lrs.cli.dead_letters",
+        "tenant": "lrs.cli.tenant",
+        "credential": "lrs.cli.credential",
         "verify": "lrs.cli.verification",
         "rebuild": "lrs.cli.verification",
         "backup": "lrs.cli.copy",
         "restore": "lrs.cli.copy",
+        "person": "lrs.cli.person",
+        "digest": "lrs.cli.digest",
         "warm": "lrs.cli.warm",
     }
 

@@ -7,7 +7,7 @@ import functools
 import click
 
 from lrs.cli import settings as settings_of
-from lrs.metrics.stage import STAGES
+from lrs.metrics.stage import INTAKE, STAGES
 from lrs.process import exit_on_error, run
 
 announce = click.option(
@@ -31,7 +31,7 @@ def edge(ctx: click.Context, host: str | None, port: int | None, announce: int |
 
 @click.command()
 @click.option("--stages", default=",".join(STAGES), show_default=True, help="Stages to run, by commas.")
-@click.option("--replica", default=0, show_default=True, help="Added to a metrics port that is set.")
+@click.option("--replica", default=0, show_default=True, help="Number among those of its stages here.")
 @announce
 @click.pass_context
 def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) -> None:
@@ -40,13 +40,13 @@ def worker(ctx: click.Context, stages: str, replica: int, announce: int | None) 
 
     settings = settings_of(ctx)
     names = tuple(dict.fromkeys(stages.split(",")))
-    unknown = [name for name in names if name not in STAGES]
+    there = (*STAGES, INTAKE)
+    unknown = [name for name in names if name not in there]
     if unknown:
-        raise click.BadParameter(
-            f"{', '.join(unknown)}: there are {', '.join(STAGES)}", param_hint="--stages"
-        )
-    port = settings.persist_metrics_port if "persist" in names else settings.score_metrics_port
-    body = functools.partial(worker_of.worker, makers=worker_of.makers(names))
+        raise click.BadParameter(f"{', '.join(unknown)}: there are {', '.join(there)}", param_hint="--stages")
+    ports = {"persist": settings.persist_metrics_port, "score": settings.score_metrics_port}
+    port = next((ports[name] for name in ports if name in names), 0)
+    body = functools.partial(worker_of.worker, makers=worker_of.makers(names), replica=replica)
     checks = worker_of.checks(names)
     exit_on_error(
         lambda: run(body, settings, "+".join(names), checks, port + replica if port else 0, announce)

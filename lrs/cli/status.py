@@ -15,6 +15,7 @@ from lrs.cli import settings as settings_of
 from lrs.composition.store import stage_lags
 from lrs.directory import DataDirectory
 from lrs.lag import Lag
+from lrs.log.port import LogError
 from lrs.supervisor import State
 
 
@@ -36,15 +37,15 @@ def status(ctx: click.Context, data: Path | None, as_json: bool) -> None:
     state = msgspec.json.decode(note.read_bytes(), type=State) if note.exists() else None
     try:
         found = Status(state, asyncio.run(stage_lags(settings)))
-    except (asyncpg.PostgresError, OSError) as error:
-        raise click.ClickException(f"the store does not answer: {error}") from None
+    except (asyncpg.PostgresError, LogError, OSError) as error:
+        raise click.ClickException(f"the store or the log does not answer: {error}") from None
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
         console = Console()
         if found.supervisor is not None:
             console.print(_processes(found.supervisor))
-        console.print(_stages(found.stages))
+        console.print(stages_table(found.stages))
 
 
 def _processes(state: State) -> Table:
@@ -57,7 +58,8 @@ def _processes(state: State) -> Table:
     return table
 
 
-def _stages(stages: list[Lag]) -> Table:
+def stages_table(stages: list[Lag]) -> Table:
+    """Owner, offsets and lag of each stage and partition."""
     table = Table(title="Stages", title_justify="left")
     for heading in ("stage", "partition", "owner", "next", "end", "lag", "seconds"):
         table.add_column(heading, justify="left" if heading in ("stage", "owner") else "right")

@@ -22,13 +22,22 @@ from lrs.cluster import ClusterError
 from lrs.composition.preparation import Login, issue_demonstration, prepare
 from lrs.directory import DataDirectory, DirectoryInUse
 from lrs.durability import NotDurable
+from lrs.log.port import LogError
 from lrs.process import Process, run
 from lrs.store.migration import MigrationError
 from lrs.supervisor import Supervisor, SupervisorError
 
 T = TypeVar("T")
 
-START_ERRORS = (ClusterError, SupervisorError, NotDurable, MigrationError, asyncpg.PostgresError, OSError)
+START_ERRORS = (
+    ClusterError,
+    SupervisorError,
+    NotDurable,
+    MigrationError,
+    LogError,
+    asyncpg.PostgresError,
+    OSError,
+)
 """What may keep the LRS from starting; the text says what to do."""
 
 

@@ -6,42 +6,57 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from lrs import cluster
-from lrs.composition.store import AWAY, WATCH, connected, open_logs
+from lrs.attachment.postgres import PostgresAttachments
+from lrs.composition.store import AWAY, connected, opened_logs
+from lrs.composition.watch import watch
 from lrs.directory import DataDirectory
 from lrs.http.access import Access
 from lrs.http.activities import Activities
+from lrs.http.attachments import Limits
 from lrs.http.body import Admission
+from lrs.http.credentials import CredentialResource
+from lrs.http.digest import Digests
 from lrs.http.disk import Disk
 from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
 from lrs.http.people import People
+from lrs.http.person import Person
 from lrs.http.platform import Platform
 from lrs.http.server import serve
 from lrs.http.statements import Statements
-from lrs.log.port import STATEMENTS
+from lrs.http.token import KeyFile, Policy, Tokens
 from lrs.metrics.edge import EdgeMetrics
 from lrs.metrics.log import LogMetrics
 from lrs.metrics.pool import PoolMetrics
 from lrs.metrics.registry import exposition
 from lrs.stopping import EDGES_UNTIL
+from lrs.store.catalogue import Catalogues
 from lrs.store.credential import Credentials
 from lrs.store.definition import Definitions
 from lrs.store.dictionary import Dictionaries
 from lrs.store.document import DocumentStore
+from lrs.store.erasure import PATIENCE, Eraser
+from lrs.store.export import Exporter
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
 
 if TYPE_CHECKING:
-    import asyncpg
-
+    from lrs.attachment.port import Attachments
     from lrs.process import Process
     from lrs.settings import Settings
 
+log = structlog.get_logger("lrs.http")
+
 CHECKS = ("store", "listening")
 """What must be in order before an edge is ready."""
+
+SWEEP = 600.0
+"""Seconds between two looks for attachments that no statement uses."""
 
 SHARE = 0.8
 """Share of an edge's time for a stop after which requests under way are no longer waited for."""
@@ -50,16 +65,19 @@ SHARE = 0.8
 async def edge(process: Process) -> None:
     """The body of an edge process."""
     settings, registry, readiness = process.settings, process.registry, process.readiness
-    async with connected(settings, settings.edge_connections, process.name) as pool:
+    async with (
+        connected(settings, settings.edge_connections, process.name) as pool,
+        opened_logs(pool, settings) as logs,
+    ):
         PoolMetrics(registry, lambda: (pool.get_size(), pool.get_idle_size()), settings.edge_connections)
         metrics = EdgeMetrics(registry, ROUTES)
         names, dictionaries = Names(pool), Dictionaries()
         await dictionaries.load_newest(pool)
         credentials = Credentials(pool, names)
-        access = Access(credentials)
-        horizon = Horizon(pool, settings.read_wait)
+        access = Access(credentials, _tokens(settings, credentials, names))
+        horizon = Horizon(pool, settings.read_wait, logs.kafka.next_offsets if logs.kafka else None)
         framer = Framer(
-            (await open_logs(pool, settings))[STATEMENTS],
+            logs.statements,
             dictionaries.compressor(),
             dictionaries.newest,
             metrics,
@@ -71,8 +89,15 @@ async def edge(process: Process) -> None:
         admission = Admission(settings.max_requests_in_flight, settings.max_bytes_in_flight)
         disk = Disk(_store_disk(settings), settings.disk_floor)
         metrics.watch(lambda: admission.requests, lambda: admission.bytes, disk.free)
+        attachments = PostgresAttachments(pool)
         ingest = Ingest(
-            access, framer, admission, metrics, max_body=settings.max_body, writable=lambda: not disk.low
+            access,
+            framer,
+            admission,
+            metrics,
+            attachments,
+            Limits(settings.max_body, settings.max_attachment, settings.max_attachments),
+            writable=lambda: not disk.low,
         )
         documents = Documents(
             DocumentStore(pool),
@@ -80,21 +105,54 @@ async def edge(process: Process) -> None:
             names,
             ingest.bodies,
             admission,
-            longest=settings.max_body,
+            longest=settings.max_document,
+            mergeable=settings.max_body,
             writable=lambda: not disk.low,
         )
         people = People(pool, access, names, dictionaries, horizon)
         activities = Activities(access, Definitions(pool), horizon)
+        person = Person(
+            pool,
+            access,
+            names,
+            horizon,
+            Exporter(pool, credentials, dictionaries, Catalogues(pool, names), attachments),
+            Eraser(
+                pool,
+                names,
+                dictionaries,
+                attachments,
+                Horizon(pool, PATIENCE, logs.kafka.next_offsets if logs.kafka else None),
+            ),
+        )
         application = Edge(
             ingest,
-            Statements(pool, access, names, credentials, dictionaries, horizon, metrics, admission),
+            Statements(
+                pool, access, names, credentials, dictionaries, horizon, metrics, admission, attachments
+            ),
             Platform(pool, access, names, horizon),
-            {**documents.routes(), **people.routes(), **activities.routes()},
+            {
+                **documents.routes(),
+                **people.routes(),
+                **activities.routes(),
+                **CredentialResource(credentials, access, ingest.bodies).routes(),
+                **Digests(pool, access, horizon).routes(),
+                **person.routes(),
+            },
             metrics,
             readiness,
             lambda: exposition(registry),
+            origins=settings.cors_origins,
         )
-        watching = asyncio.create_task(_watch(process, pool, disk))
+
+        async def look() -> None:
+            disk.look()
+            await pool.fetchval("select 1")
+            if logs.kafka is not None:
+                await logs.kafka.next_offsets()
+
+        watching = asyncio.create_task(watch(process, look))
+        sweeping = asyncio.create_task(_sweep(attachments))
         try:
             await serve(
                 application,
@@ -107,6 +165,21 @@ async def edge(process: Process) -> None:
             await framer.drain()
         finally:
             watching.cancel()
+            sweeping.cancel()
+
+
+def _tokens(settings: Settings, credentials: Credentials, names: Names) -> Tokens | None:
+    """What verifies tokens, if their keys are set; raises KeyFileError and OSError."""
+    if settings.token_keys is None:
+        return None
+    policy = Policy(
+        settings.token_issuer,
+        settings.token_audience,
+        settings.token_lifetime,
+        settings.token_leeway,
+        frozenset(settings.token_scopes.split()),
+    )
+    return Tokens(KeyFile(settings.token_keys), policy, credentials, names)
 
 
 def _store_disk(settings: Settings) -> Path | None:
@@ -115,14 +188,12 @@ def _store_disk(settings: Settings) -> Path | None:
     return directory.path if settings.store in ("embedded", cluster.url(directory)) else None
 
 
-async def _watch(process: Process, pool: asyncpg.Pool, disk: Disk) -> None:
-    """Report whether the store answers, and look at its disk."""
-    process.readiness.expire("store", 5 * WATCH)
+async def _sweep(attachments: Attachments) -> None:
+    """Delete attachments whose statements were never accepted; several edges share the work."""
     while True:
-        disk.look()
+        await asyncio.sleep(SWEEP)
         try:
-            await pool.fetchval("select 1", timeout=WATCH)
-            process.readiness.set("store")
+            while deleted := await attachments.sweep():
+                log.info("attachments without a statement deleted", number=deleted)
         except AWAY as error:
-            process.readiness.set("store", f"does not answer: {error}")
-        await asyncio.sleep(WATCH)
+            log.warning("attachments not swept", error=str(error))

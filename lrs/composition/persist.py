@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from lrs.log.port import EVIDENCE
 from lrs.store.dictionary import Dictionaries
 from lrs.store.evidence import EvidenceWriter
 from lrs.store.name import Names
@@ -15,7 +13,7 @@ from lrs.stream.persist import Persist
 if TYPE_CHECKING:
     import asyncpg
 
-    from lrs.log.postgres import PostgresLog
+    from lrs.composition.store import Logs
     from lrs.metrics.stage import StageMetrics
     from lrs.settings import Settings
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
 async def persist(
     pool: asyncpg.Pool,
     upkeep: asyncpg.Pool,
-    logs: Mapping[str, PostgresLog],
+    logs: Logs,
     metrics: StageMetrics,
     settings: Settings,
 ) -> Persist:
@@ -34,9 +32,11 @@ async def persist(
         pool,
         names,
         StatementStore(names, dictionaries),
-        EvidenceWriter(logs[EVIDENCE], names, dictionaries),
+        EvidenceWriter(logs.evidence, names, dictionaries),
         max_records=settings.batch_records,
         max_statements=settings.batch_statements,
         stored=lambda received: metrics.through(Persist.name, received),
+        claims=logs.kafka is not None,
+        refused=metrics.refused_late,
         buried=lambda count: metrics.dead_letters(Persist.name, count),
     )

@@ -9,9 +9,9 @@ import asyncpg
 import structlog
 
 from lrs import durability
-from lrs.composition.store import connected, open_logs, store_url
+from lrs.composition.store import connected, opened_logs, store_url
 from lrs.settings import Settings
-from lrs.store.credential import ROOT_TENANT, Credentials
+from lrs.store.credential import EVERYTHING, ROOT_TENANT, Credentials
 from lrs.store.migration import Migration, migrate
 from lrs.store.name import Names
 
@@ -44,13 +44,16 @@ async def prepare(settings: Settings) -> Login | None:
     for migration in await migrate_store(settings):
         log.info("migrated", number=migration.number, name=migration.name)
     async with connected(settings, 2, "preparation") as pool:
-        await open_logs(pool, settings)
+        async with opened_logs(pool, settings):
+            pass  # they are made
         await ensure_partitions(pool)
         credentials = Credentials(pool, Names(pool))
         if settings.admin_key:
-            await credentials.ensure(ROOT_TENANT, settings.admin_key, settings.admin_secret)
+            await credentials.ensure(
+                ROOT_TENANT, settings.admin_key, settings.admin_secret, EVERYTHING, admin=True
+            )
         elif not await credentials.any(ROOT_TENANT):
-            return await _issue(credentials, "root")
+            return await _issue(credentials, "root", EVERYTHING, admin=True)
     return None
 
 
@@ -62,10 +65,12 @@ async def ensure_partitions(pool: asyncpg.Pool) -> None:
 async def issue_demonstration(settings: Settings) -> Login:
     """A credential for the demonstration, with a new secret each time."""
     async with connected(settings, 2, "preparation") as pool:
-        return await _issue(Credentials(pool, Names(pool)), DEMONSTRATION)
+        return await _issue(Credentials(pool, Names(pool)), DEMONSTRATION, ("all",))
 
 
-async def _issue(credentials: Credentials, key: str) -> Login:
+async def _issue(
+    credentials: Credentials, key: str, scopes: tuple[str, ...], *, admin: bool = False
+) -> Login:
     login = Login(key, secrets.token_urlsafe(24))
-    await credentials.ensure(ROOT_TENANT, login.key, login.secret)
+    await credentials.ensure(ROOT_TENANT, login.key, login.secret, scopes, admin=admin)
     return login

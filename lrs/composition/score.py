@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lrs.log.postgres import PostgresLog
+    from lrs.composition.store import Logs
     from lrs.metrics.stage import StageMetrics
     from lrs.settings import Settings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 async def score(
     pool: asyncpg.Pool,
     upkeep: asyncpg.Pool,
-    _logs: Mapping[str, PostgresLog],
+    _logs: Logs,
     metrics: StageMetrics,
     settings: Settings,
 ) -> Score:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from lrs import cluster
 from lrs.directory import DataDirectory
 from lrs.lag import Lag, lags
-from lrs.log.port import EVIDENCE, STATEMENTS, Log, LogUnavailable
+from lrs.log.port import EVIDENCE, STATEMENTS, Log, LogUnavailable, Source
 from lrs.log.postgres import PostgresLog, Ring
 from lrs.settings import Settings
+from lrs.store import connection
 
-AWAY = (asyncpg.PostgresError, asyncpg.InterfaceError, LogUnavailable, OSError)
+if TYPE_CHECKING:
+    from lrs.log.inbox import Inbox
+    from lrs.log.kafka import KafkaLog
+
+AWAY = (*connection.AWAY, asyncpg.PostgresError, LogUnavailable)
 """What a look at the store raises when it does not answer."""
-
-WATCH = 2.0
-"""Seconds between two looks at the store."""
 
 
 def store_url(settings: Settings) -> str:
@@ -40,19 +44,49 @@ async def _keep(_: object) -> None:
     """Nothing: no user of a pool leaves anything behind in its session, and a reset costs a round trip."""
 
 
-async def open_logs(pool: asyncpg.Pool, settings: Settings) -> dict[str, PostgresLog]:
-    """Both topics, made if they are missing."""
+@dataclass(frozen=True)
+class Logs:
+    """Both topics. The evidence log is always in the store: it leaves persist in the transaction of the
+    statements. `kafka` is the statement log if that is on Kafka; `inbox`, if there is an intake."""
+
+    statements: Log
+    evidence: PostgresLog
+    kafka: KafkaLog | None = None
+    inbox: Inbox | None = None
+
+    @property
+    def by_topic(self) -> dict[str, Source]:
+        """What stages read, by the names of their topics."""
+        found: dict[str, Source] = {STATEMENTS: self.statements, EVIDENCE: self.evidence}
+        if self.inbox is not None:
+            found[self.inbox.topic] = self.inbox
+        return found
+
+
+@asynccontextmanager
+async def opened_logs(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Logs]:
+    """Both topics; those in the store are made if they are missing. Raises LogError when the one on Kafka
+    is, or cannot serve."""
     ring = Ring(retention_seconds=settings.log_retention)
-    return {
-        topic: await PostgresLog.open(pool, topic, settings.partitions, ring)
-        for topic in (STATEMENTS, EVIDENCE)
-    }
+    evidence = await PostgresLog.open(pool, EVIDENCE, settings.partitions, ring)
+    if not settings.on_kafka:
+        yield Logs(await PostgresLog.open(pool, STATEMENTS, settings.partitions, ring), evidence)
+        return
+    from lrs.composition.kafka import open_inbox, open_log  # their clients are read by who needs them
+
+    log = await open_log(pool, settings)
+    try:
+        inbox = await open_inbox(settings) if settings.kafka_intake else None
+        try:
+            yield Logs(log, evidence, log, inbox)
+        finally:
+            if inbox is not None:
+                await inbox.close()
+    finally:
+        await log.close()
 
 
 async def stage_lags(settings: Settings) -> list[Lag]:
-    """For `lrs status`."""
-    async with connected(settings, 1, "status") as pool:
-        topics: dict[str, Log] = {
-            topic: PostgresLog(pool, topic, settings.partitions, Ring()) for topic in (STATEMENTS, EVIDENCE)
-        }
-        return await lags(pool, topics)
+    """For `lrs status` and `lrs lag`."""
+    async with connected(settings, 2, "status") as pool, opened_logs(pool, settings) as logs:
+        return await lags(pool, logs.by_topic)

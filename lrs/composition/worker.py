@@ -8,14 +8,15 @@ import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 import structlog
 
-from lrs.composition.store import AWAY, WATCH, connected, open_logs
+from lrs.composition.store import Logs, connected, opened_logs
+from lrs.composition.watch import watch
 from lrs.lag import lags
-from lrs.log.port import Log
+from lrs.log.port import EVIDENCE, STATEMENTS
 from lrs.metrics.pool import PoolMetrics
 from lrs.metrics.stage import StageMetrics
 from lrs.store.lease import Leases
@@ -23,7 +24,6 @@ from lrs.stream.app import StageApp, stage_app
 from lrs.stream.worker import run as run_worker
 
 if TYPE_CHECKING:
-    from lrs.log.postgres import PostgresLog
     from lrs.process import Process
     from lrs.settings import Settings
     from lrs.stream.stage import Stage
@@ -59,7 +59,7 @@ class Maker(Protocol):
         self,
         pool: asyncpg.Pool,
         upkeep: asyncpg.Pool,
-        logs: Mapping[str, PostgresLog],
+        logs: Logs,
         metrics: StageMetrics,
         settings: Settings,
         /,
@@ -71,48 +71,49 @@ def makers(stages: Sequence[str]) -> dict[str, Maker]:
     return {stage: getattr(import_module(f"lrs.composition.{stage}"), stage) for stage in stages}
 
 
-async def worker(process: Process, makers: Mapping[str, Maker]) -> None:
-    """The body of a worker process: its stages until the process is to stop, or must."""
+def source_of(topic: str, logs: Logs, silence: float, instance: str) -> dict[str, Any]:
+    """Options of `lrs.stream.app.stage_app`: where the topic's records come from."""
+    source = logs.kafka if topic == STATEMENTS else None if topic == EVIDENCE else logs.inbox
+    if source is None:
+        return {}
+    from lrs.stream import kafka
+
+    return {"source": source.name, **kafka.options(source.brokers, silence, instance)}
+
+
+async def worker(process: Process, makers: Mapping[str, Maker], replica: int = 0) -> None:
+    """The body of a worker process: its stages until the process is to stop, or must.
+
+    `replica`: its number among those of its stages on this machine.
+    """
     settings, stages = process.settings, tuple(makers)
     # Output transactions may take every connection of their own pool, and ask for names while they are
     # open; heartbeats, reads of the log and names never wait for them.
     async with (
         connected(settings, max(settings.worker_connections, settings.partitions), process.name) as pool,
         connected(settings, UPKEEP, f"{process.name} upkeep") as upkeep,
+        opened_logs(upkeep, settings) as logs,
     ):
         PoolMetrics(
             process.registry, lambda: (pool.get_size(), pool.get_idle_size()), settings.worker_connections
         )
-        logs = await open_logs(upkeep, settings)
         observer = Watched(process, stages)
         name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         apps: list[StageApp] = []
         for make in makers.values():
             stage = await make(pool, upkeep, logs, observer, settings)
             leases = Leases(upkeep, stage.name, name, expiry=settings.lease)
-            apps.append(stage_app(stage, logs[stage.topic], leases, observer=observer))
-        watching = asyncio.create_task(_watch(process, upkeep, logs, observer, stages))
+            instance = settings.kafka_instance and f"{settings.kafka_instance}.{replica}"
+            options = source_of(stage.topic, logs, settings.lease, instance)
+            apps.append(stage_app(stage, logs.by_topic[stage.topic], leases, observer=observer, **options))
+
+        async def look() -> None:
+            for lag in await lags(upkeep, logs.by_topic):
+                if lag.stage in stages:
+                    observer.lag(lag.stage, lag.partition, lag.records, lag.seconds)
+
+        watching = asyncio.create_task(watch(process, look))
         try:
             await run_worker(apps, process.stopping)
         finally:
             watching.cancel()
-
-
-async def _watch(
-    process: Process,
-    pool: asyncpg.Pool,
-    logs: Mapping[str, Log],
-    observer: Watched,
-    stages: Sequence[str],
-) -> None:
-    """Report the lag of the worker's stages, and whether the store answers."""
-    process.readiness.expire("store", 5 * WATCH)
-    while True:
-        try:
-            for lag in await lags(pool, logs):
-                if lag.stage in stages:
-                    observer.lag(lag.stage, lag.partition, lag.records, lag.seconds)
-            process.readiness.set("store")
-        except AWAY as error:
-            process.readiness.set("store", f"does not answer: {error}")
-        await asyncio.sleep(WATCH)

@@ -34,7 +34,7 @@ class Activities:
 
     async def _get(self, call: Call, _: Receive, send: Send) -> None:
         version = call.version()
-        credential = await self._access.credential(call.headers.get(b"authorization"))
+        credential = await self._access.permitted(call, "activities")
         iri = call.parameters(frozenset({"activityId"})).get("activityId")
         if iri is None:
             raise parameter("activityId", "", "must be given", "1.0.3 Part Three 2.5; IEEE 9274.1.1 4.1.6.4")

@@ -1,4 +1,4 @@
-"""Request bodies: read whole, but never more than what is allowed, nor for longer.
+"""Request bodies: read whole or streamed, but never more than what is allowed, nor for longer.
 
 Admission: the requests that are worked on, and the bytes of their bodies and answers in memory
 together, are bounded; what would go over is refused before it is read.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
+from lrs.http.call import SLOWEST
 from lrs.http.error import Refusal, bad, unavailable
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ PATIENCE: Final = 30.0
 
 LINGER: Final = 3.0
 """Seconds for which the rest of a refused body is read and thrown away."""
+
+_MORSEL: Final = 1 << 9
+"""Packed bytes that are unpacked at once while streaming: they can become a thousand times as many."""
 
 _WINDOWS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """zlib's number for each content coding (RFC 9110 8.4.1)."""
@@ -66,7 +70,7 @@ class Bodies:
         """The body, unpacked, held at the admission. Raises Refusal: 400, 408, 413, 415, 503."""
         length = call.header(b"content-length")
         if length is not None and length.isascii() and length.isdigit() and int(length) > self._limit:
-            raise self._too_large()
+            raise _too_large(self._limit)
         unpack = _unpacker(call.header(b"content-encoding"))
         parts: list[bytes] = []
         sent = size = 0
@@ -76,7 +80,7 @@ class Bodies:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         call.consumed = True
-                        raise bad("the body ends too early, or is framed wrongly", "malformed")
+                        raise _ends_early()
                     call.consumed = not message.get("more_body", False)
                     part = message.get("body", b"")
                     sent += len(part)
@@ -84,20 +88,50 @@ class Bodies:
                         part = unpack(part, self._limit - size, call.consumed)
                     size += len(part)
                     if size > self._limit or sent > self._limit:
-                        raise self._too_large()
+                        raise _too_large(self._limit)
                     if part:
                         self._admission.hold(call, len(part))
                         parts.append(part)
         except TimeoutError:
-            raise Refusal(
-                408,
-                f"the body did not arrive within {self._patience:g} s",
-                "slow_body",
-                {"connection": "close"},
-            ) from None
-        if length is not None and str(sent) != (length.lstrip("0") or "0"):
-            raise bad(f"the body has {sent} bytes, Content-Length says {length}", "malformed")
+            raise _slow(self._patience) from None
+        _check_length(length, sent)
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def stream(self, call: Call, receive: Receive, limit: int) -> AsyncIterator[bytes]:
+        """The body piece by piece, unpacked, up to `limit` bytes as sent and as unpacked; nothing is held
+        at the admission. A second more is allowed for each SLOWEST bytes. Raises Refusal as `read` does."""
+        length = call.header(b"content-length")
+        if length is not None and length.isascii() and length.isdigit() and int(length) > limit:
+            raise _too_large(limit)
+        unpack = _unpacker(call.header(b"content-encoding"))
+        started = asyncio.get_running_loop().time()
+        sent = size = 0
+        while not call.consumed:
+            patience = self._patience + sent / SLOWEST
+            try:
+                async with asyncio.timeout_at(started + patience):
+                    message = await receive()
+            except TimeoutError:
+                raise _slow(patience) from None
+            if message["type"] == "http.disconnect":
+                call.consumed = True
+                raise _ends_early()
+            call.consumed = not message.get("more_body", False)
+            part = message.get("body", b"")
+            sent += len(part)
+            if sent > limit:
+                raise _too_large(limit)
+            step = max(len(part), 1) if unpack is None else _MORSEL
+            for start in range(0, max(len(part), 1), step):
+                piece = part[start : start + step]
+                if unpack is not None:
+                    piece = unpack(piece, limit - size, call.consumed and start + step >= len(part))
+                size += len(piece)
+                if size > limit:
+                    raise _too_large(limit)
+                if piece:
+                    yield piece
+        _check_length(length, sent)
 
     async def discard(self, call: Call, receive: Receive) -> None:
         """Read on for a moment and throw it away, so that who still sends gets to read the refusal.
@@ -117,8 +151,23 @@ class Bodies:
         except TimeoutError:
             return
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"the body is longer than {self._limit} bytes", "too_large", limit=self._limit)
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(413, f"the body is longer than {limit} bytes", "too_large", limit=limit)
+
+
+def _slow(patience: float) -> Refusal:
+    error = f"the body did not arrive within {patience:g} s"
+    return Refusal(408, error, "slow_body", {"connection": "close"})
+
+
+def _ends_early() -> Refusal:
+    return bad("the body ends too early, or is framed wrongly", "malformed")
+
+
+def _check_length(announced: str | None, sent: int) -> None:
+    if announced is not None and str(sent) != (announced.lstrip("0") or "0"):
+        raise bad(f"the body has {sent} bytes, Content-Length says {announced}", "malformed")
 
 
 def _unpacker(coding: str | None) -> Callable[[bytes, int, bool], bytes] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -69,7 +69,7 @@ class Call:
             if not pair:
                 continue
             raw_name, _, raw_value = pair.partition(b"=")
-            name, value = _decoded(raw_name), _decoded(raw_value)
+            name, value = decoded(raw_name), decoded(raw_value)
             if name not in allowed:
                 raise parameter(name, value, "this parameter is not known here", "1.0.3 Part Three 3.2")
             if name in found:
@@ -79,27 +79,31 @@ class Call:
 
     def expect_json(self) -> None:
         """Raise Refusal 400 unless the body is announced as JSON in UTF-8."""
-        value = self.header(b"content-type") or ""
-        kind, *options = [part.strip() for part in value.split(";")]
-        if kind.lower() != JSON:
-            raise bad(f"Content-Type must be application/json, not {value!r}", "malformed")
-        for option in options:
-            name, _, setting = option.partition("=")
-            charset = setting.strip().strip('"').lower()
-            if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8"):
-                raise bad(f"JSON is sent in UTF-8, not in {setting!r}", "malformed")
+        require_json(self.header(b"content-type") or "")
 
 
-def _decoded(text: bytes) -> str:
-    """Percent-decoding (RFC 3986 2.1) with + as space, strictly."""
+def require_json(content_type: str) -> None:
+    """Raise Refusal 400 unless a Content-Type is that of JSON in UTF-8."""
+    kind, *options = [part.strip() for part in content_type.split(";")]
+    if kind.lower() != JSON:
+        raise bad(f"Content-Type must be application/json, not {content_type[:200]!r}", "malformed")
+    for option in options:
+        name, _, setting = option.partition("=")
+        charset = setting.strip().strip('"').lower()
+        if name.strip().lower() == "charset" and charset not in ("utf-8", "utf8"):
+            raise bad(f"JSON is sent in UTF-8, not in {setting!r}", "malformed")
+
+
+def decoded(text: bytes) -> str:
+    """Percent-decoding (RFC 3986 2.1) with + as space, strictly; raises Refusal 400."""
     text = text.replace(b"+", b" ")
     if escape := _BAD_ESCAPE.search(text):
         shown = text[escape.start() : escape.start() + 3].decode("latin-1")
-        raise bad(f"the query string has a bad percent-encoding: {shown!r}", "malformed")
+        raise bad(f"there is a bad percent-encoding: {shown!r}", "malformed")
     try:
         return unquote_to_bytes(text).decode()
     except UnicodeDecodeError:
-        raise bad("the query string is not UTF-8", "malformed") from None
+        raise bad("what is percent-encoded is not UTF-8", "malformed") from None
 
 
 async def answer(
@@ -127,3 +131,30 @@ async def answer(
                 more = start + PIECE < len(body)
                 piece = body[start : start + PIECE]
                 await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+
+async def answer_stream(
+    send: Send,
+    status: int,
+    length: int,
+    pieces: AsyncIterator[bytes],
+    headers: Mapping[str, str],
+    *,
+    content_type: str,
+    head: bool = False,
+) -> None:
+    """Send an answer of `length` bytes that come in pieces; `head`: without reading any.
+
+    Who reads too slowly is given up, as in `answer`; what `pieces` raises cuts the answer short, too.
+    """
+    listed = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+    listed += [(b"content-type", content_type.encode()), (b"content-length", b"%d" % length)]
+    await send({"type": "http.response.start", "status": status, "headers": listed})
+    if head:
+        await send({"type": "http.response.body", "body": b""})
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE + length / SLOWEST):
+            async for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
+from lrs.http import scope, spooled
 from lrs.http.call import VERSION_HEADER, Call, Send, answer
+from lrs.http.document_resource import RESOURCES, Resource
 from lrs.http.error import Refusal, bad, parameter, unavailable
 from lrs.http.ingest import uuid_parameter
 from lrs.http.precondition import CLAUSE, conditional, entity_tag, require
 from lrs.http.statements import agent_parameter, iri_parameter
-from lrs.store.document import Document, DocumentStore, Draft, Kind, Shelf
+from lrs.store.document import PIECE, Document, DocumentStore, Draft, Kind, Shelf, Stream
 from lrs.xapi import Version, parse_timestamp
 from lrs.xapi.document import check_json, is_json, merge
 
@@ -46,53 +48,13 @@ _SAFE: Final = {"x-content-type-options": "nosniff", "content-security-policy": 
 
 
 @dataclass(frozen=True, slots=True)
-class _Resource:
-    """What differs between the three: where they are, and which parameters they have."""
-
-    kind: Kind
-    path: str
-    id: str
-    context: tuple[str, ...]
-    optional: frozenset[str]
-    clause: str
-
-
-RESOURCES: Final = (
-    _Resource(
-        Kind.STATE,
-        "/xapi/activities/state",
-        "stateId",
-        ("activityId", "agent"),
-        frozenset({"registration"}),
-        "1.0.3 Part Three 2.3; IEEE 9274.1.1 4.1.6.2",
-    ),
-    _Resource(
-        Kind.AGENT_PROFILE,
-        "/xapi/agents/profile",
-        "profileId",
-        ("agent",),
-        frozenset(),
-        "1.0.3 Part Three 2.6; IEEE 9274.1.1 4.1.6.5",
-    ),
-    _Resource(
-        Kind.ACTIVITY_PROFILE,
-        "/xapi/activities/profile",
-        "profileId",
-        ("activityId",),
-        frozenset(),
-        "1.0.3 Part Three 2.7; IEEE 9274.1.1 4.1.6.6",
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True)
 class _Asked:
     """A request read. `names`: the agent's and the activity's, in canonical text. `id` None: it asks for
     all documents. `since`: µs since 1970."""
 
     tenant: int
     version: Version
-    resource: _Resource
+    resource: Resource
     names: Mapping[str, str]
     registration: bytes | None
     id: str | None
@@ -121,13 +83,14 @@ class Documents:
         admission: Admission,
         *,
         longest: int,
+        mergeable: int,
         writable: Callable[[], bool],
     ) -> None:
-        """`longest`: bytes that a document may have. `writable` is false when the store's disk is
-        nearly full."""
+        """`longest`: bytes that a document may have, `mergeable`: that one may have to be merged.
+        `writable` is false when the store's disk is nearly full."""
         self._store, self._access, self._names = store, access, names
         self._bodies, self._admission = bodies, admission
-        self._longest, self._writable = longest, writable
+        self._longest, self._mergeable, self._writable = longest, mergeable, writable
 
     def routes(self) -> dict[tuple[str, str], Route]:
         """The routes by path and method."""
@@ -137,7 +100,7 @@ class Documents:
             for method, route in self._methods(resource).items()
         }
 
-    def _methods(self, resource: _Resource) -> dict[str, Route]:
+    def _methods(self, resource: Resource) -> dict[str, Route]:
         async def get(call: Call, _: Receive, send: Send) -> None:
             asked = await self._asked(call, resource, reading=True)
             if asked.id is None:
@@ -164,9 +127,9 @@ class Documents:
 
         return {"GET": get, "HEAD": get, "PUT": write, "POST": write, "DELETE": delete}
 
-    async def _asked(self, call: Call, resource: _Resource, *, reading: bool = False) -> _Asked:
+    async def _asked(self, call: Call, resource: Resource, *, reading: bool = False) -> _Asked:
         version = call.version()
-        credential = await self._access.credential(call.headers.get(b"authorization"))
+        credential = await self._access.permitted(call, resource.kind.name.lower())
         allowed = {resource.id, *resource.context, *resource.optional}
         given = call.parameters(frozenset(allowed | {"since"} if reading else allowed))
         names = {}
@@ -175,6 +138,7 @@ class Documents:
                 raise _missing(name, resource)
             if name == "agent":
                 names["agent"] = agent_parameter(given[name], version)
+                scope.require_subject(credential, names["agent"])
             else:
                 names["activity"] = iri_parameter(name, given[name])
         registration = given.get("registration")
@@ -233,63 +197,86 @@ class Documents:
             if head:
                 await _send_head(send, 200, {**headers, "content-length": str(found.size)})
                 return
-            self._admission.hold(call, found.size)
-            data = await self._store.read(shelf, found)
-            if data is not None:
-                break
-            self._admission.hold(call, -found.size)
-        del headers["content-type"]
-        await answer(send, 200, data, headers, content_type=found.content_type)
+            if found.whole is not None:
+                self._admission.hold(call, found.size)
+                del headers["content-type"]
+                await answer(send, 200, found.whole, headers, content_type=found.content_type)
+                return
+            # Read in one go: a slow reader holds no connection, and gets one document, not parts of two.
+            async with spooled.spool(call, self._admission) as file:
+                async for piece in self._store.pieces(shelf, found):
+                    await file.write(piece)
+                if file.size == found.size:
+                    await spooled.send_from(file, send, headers)
+                    return
 
     async def _write(self, call: Call, receive: Receive, send: Send, asked: _Asked, id: str) -> None:
         content_type = call.header(b"content-type") or _UNKNOWN_TYPE
         if not content_type.isascii():
             raise parameter("Content-Type", content_type, "must be ASCII")
-        posts = call.method == "POST"
+        if call.method == "POST":
+            sent = await self._post(call, receive, asked, id, content_type)
+        else:
+            sent = await self._put(call, receive, asked, id, content_type)
+        await answer(send, 204, headers=_headers(asked, sent.sha1))
+
+    async def _put(self, call: Call, receive: Receive, asked: _Asked, id: str, content_type: str) -> Draft:
+        async with spooled.spool(call, self._admission) as file:
+            sha1 = await spooled.receive_into(file, call, self._bodies, receive, self._longest)
+
+            def read() -> AsyncIterator[bytes]:
+                return file.read(0, file.size)
+
+            data = Stream(file.size, read)
+            small = b"".join([piece async for piece in read()]) if file.size <= PIECE else None
+            sent = Draft(content_type, sha1, data if small is None else small)
+            shelf = await self._made(asked)
+            while True:
+                seen = await self._store.find(shelf, id)
+                require(call, _tag(seen))
+                if not conditional(call):
+                    _require_condition(asked, seen, id)
+                if await self._store.put(shelf, id, seen, sent):
+                    return sent
+
+    async def _post(self, call: Call, receive: Receive, asked: _Asked, id: str, content_type: str) -> Draft:
         data = await self._bodies.read(call, receive)
         try:
-            sent = await _run(len(data), _draft, content_type, data, posts and is_json(content_type))
+            sent = await _run(len(data), _draft, content_type, data, is_json(content_type))
         except ValueError as error:
             raise bad(f"the document is not JSON, as Content-Type says: {error}", "malformed") from None
         shelf = await self._made(asked)
         while True:
-            seen = await self._store.find(shelf, id, whole=posts)
+            seen = await self._store.find(shelf, id, whole=True)
             require(call, _tag(seen))
-            if posts and seen is not None:
-                with self._held(call, 2 * seen.size + len(data)):
-                    merged = await self._merged(shelf, seen, sent)
-                    if merged is not None and await self._store.put(shelf, id, seen, merged):
-                        sent = merged
-                        break
-            else:
-                if not posts and not conditional(call):
-                    _require_condition(asked, seen, id)
+            if seen is None:
                 if await self._store.put(shelf, id, seen, sent):
-                    break
-        await answer(send, 204, headers=_headers(asked, sent.sha1))
+                    return sent
+                continue
+            with self._held(call, 2 * seen.size + len(data)):
+                merged = await self._merged(shelf, seen, sent.content_type, data)
+                if merged is not None and await self._store.put(shelf, id, seen, merged):
+                    return merged
 
-    async def _merged(self, shelf: Shelf, seen: Document, sent: Draft) -> Draft | None:
+    async def _merged(self, shelf: Shelf, seen: Document, content_type: str, posted: bytes) -> Draft | None:
         """The stored document with the posted one merged into it; None when it has been changed."""
-        for whose, content_type in (("stored", seen.content_type), ("posted", sent.content_type)):
-            if not is_json(content_type):
+        for whose, given in (("stored", seen.content_type), ("posted", content_type)):
+            if not is_json(given):
                 raise _unmergeable(
-                    f"the {whose} document has the Content-Type {content_type[:200]}, not application/json",
+                    f"the {whose} document has the Content-Type {given[:200]}, not application/json",
                 )
+        if seen.size > self._mergeable:
+            raise _too_large(self._mergeable)
         stored = await self._store.read(shelf, seen)
         if stored is None:
             return None
         try:
-            merged = await _run(seen.size + len(sent.data), merge, stored, sent.data)
+            merged = await _run(seen.size + len(posted), merge, stored, posted)
         except ValueError as error:
             raise _unmergeable(str(error)) from None
-        if len(merged) > self._longest:
-            raise Refusal(
-                413,
-                f"the document would be longer than {self._longest} bytes",
-                "too_large",
-                limit=self._longest,
-            )
-        return await _run(len(merged), _draft, sent.content_type, merged, False)
+        if len(merged) > self._mergeable:
+            raise _too_large(self._mergeable)
+        return await _run(len(merged), _draft, content_type, merged, False)
 
     async def _delete(self, call: Call, send: Send, asked: _Asked, id: str) -> None:
         shelf = await self._known(asked)
@@ -357,6 +344,11 @@ def _require_condition(asked: _Asked, seen: Document | None, id: str) -> None:
         )
 
 
+def _too_large(limit: int) -> Refusal:
+    error = f"a document that is merged may not be longer than {limit} bytes"
+    return Refusal(413, error, "too_large", limit=limit)
+
+
 def _unmergeable(error: str) -> Refusal:
     return bad(
         f"cannot be merged: {error}",
@@ -365,17 +357,17 @@ def _unmergeable(error: str) -> Refusal:
     )
 
 
-def _missing(name: str, resource: _Resource) -> Refusal:
+def _missing(name: str, resource: Resource) -> Refusal:
     return parameter(name, "", "must be given", resource.clause)
 
 
-def _id(resource: _Resource, given: str | None) -> str | None:
+def _id(resource: Resource, given: str | None) -> str | None:
     if given is not None and (not given or "\x00" in given):
         raise parameter(resource.id, given, "must not be empty, nor contain U+0000", resource.clause)
     return given
 
 
-def _since(given: str | None, resource: _Resource) -> int:
+def _since(given: str | None, resource: Resource) -> int:
     if given is None:
         return _EVER
     instant = parse_timestamp(given)

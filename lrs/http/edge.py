@@ -1,25 +1,29 @@
 """The edge: one ASGI application for xAPI and the platform API.
 
 A route is a function of (call, receive, send). What is refused is answered here, in one shape; what
-fails is logged with the request's number and answered with 500 or, when the store is away, 503.
+fails is logged with the request's number and answered with 500 or, when the store is away, 503. What
+all answers have in common is added on their way out: compression, and the headers for pages of others.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
-import asyncpg
 import msgspec
 import structlog
 
+from lrs.http import alternate, openapi
 from lrs.http.body import Receive
 from lrs.http.call import VERSION_HEADER, Call, Scope, Send, answer
+from lrs.http.cors import ANY, Cors
+from lrs.http.encoding import Encoded
 from lrs.http.error import Refusal, unavailable
 from lrs.http.statements import MORE_PATH
 from lrs.log.port import LogError
+from lrs.store.connection import AWAY
 from lrs.xapi import Version, negotiate
 
 if TYPE_CHECKING:
@@ -44,24 +48,24 @@ ROUTES: Final = {
     "activities": "/xapi/activities",
     "progress": "/api/v1/progress",
     "competencies": "/api/v1/competencies",
+    "digest": "/api/v1/digest",
+    "digest_ids": "/api/v1/digest/ids",
+    "person": "/api/v1/person",
+    "erasures": "/api/v1/person/erasures",
+    "credentials": "/api/v1/credentials",
+    "openapi": openapi.PATH,
+    "docs": openapi.PAGE_PATH,
     "healthz": "/healthz",
     "readyz": "/readyz",
     "metrics": "/metrics",
 }
 """Every route by its name in the metrics. `more` is a prefix."""
 
-_AWAY: Final = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-
 _ALWAYS: Final = frozenset({"healthz", "readyz", "metrics"})
 """Routes that answer however much is being worked on."""
 
-_VERSIONS: Final = ["0.9", "0.95", "1.0.0", "1.0.1", "1.0.2", "1.0.3", "2.0.0"]
+_OLD_VERSIONS: Final = ["1.0.0", "1.0.1", "1.0.2", "1.0.3"]
+_VERSIONS: Final = [*_OLD_VERSIONS, "2.0.0"]
 
 
 class Edge:
@@ -76,11 +80,13 @@ class Edge:
         metrics: EdgeMetrics,
         readiness: Readiness,
         exposition: Callable[[], bytes],
+        origins: str = ANY,
     ) -> None:
         """`resources`: further routes by path and method. `exposition` gives this process's metrics in
-        Prometheus's text format."""
+        Prometheus's text format. `origins`: whose pages may ask (see Cors)."""
         self._metrics, self._readiness, self._exposition = metrics, readiness, exposition
         self._admission, self._bodies = ingest.admission, ingest.bodies
+        self._cors = Cors(origins)
         self._numbers = itertools.count(1)
 
         async def get_statements(call: Call, _: Receive, send: Send) -> None:
@@ -110,66 +116,84 @@ class Edge:
             **reading("healthz", self._health),
             **reading("readyz", self._ready),
             **reading("metrics", self._scrape),
+            **openapi.Description().routes(),
             **resources,
         }
+
+    @property
+    def routes(self) -> frozenset[tuple[str, str]]:
+        """(method, path) of everything that is offered, but for OPTIONS and the pages of lists."""
+        return frozenset((method, path) for path, method in self._routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        status = 500
-        began = False
-
-        async def watched(message: MutableMapping[str, Any]) -> None:
-            nonlocal status, began
-            if message["type"] == "http.response.start":
-                status, began = message["status"], True
-            await send(message)
-
         call = Call(scope)
+        sending = Encoded(call, send, self._cors.headers)
         name = self._names.get(call.path, "more" if call.path.startswith(MORE_PATH) else "other")
         try:
-            refusal = await self._answer(call, name, receive, watched)
-            if refusal is not None and not began:
-                await self._bodies.discard(call, receive)
+            refusal = await self._answer(call, name, receive, sending)
+            if refusal is not None and sending.status is None:
                 if refusal.status != 500:
                     self._metrics.refused(refusal.reason)
                 headers = {**_version_header(call), **refusal.headers}
-                await answer(watched, refusal.status, refusal.body(), headers, head=call.method == "HEAD")
+                await answer(sending, refusal.status, refusal.body(), headers, head=call.method == "HEAD")
         finally:
-            self._metrics.request(name, status, time.perf_counter() - started)
+            self._metrics.request(name, sending.status or 500, time.perf_counter() - started)
 
     async def _answer(self, call: Call, name: str, receive: Receive, send: Send) -> Refusal | None:
         """Let the route answer; the refusal to send if it does not."""
         try:
-            route = self._route(call)
-            if name in _ALWAYS:
+            route = None if alternate.asked(call) else self._route(call)
+            if route is not None and name in _ALWAYS:
                 await route(call, receive, send)
                 return None
             self._admission.enter()
             try:
+                if route is None:
+                    receive = await alternate.unfold(call, receive, self._bodies, self._admission)
+                    route = self._route(call)
                 await route(call, receive, send)
             finally:
                 self._admission.leave(call)
-        except Refusal as refusal:
-            return refusal
-        except (*_AWAY, LogError) as error:
+        except Refusal as cause:
+            refusal = cause
+        except (*AWAY, LogError) as error:
             log.warning("store away", route=name, error=str(error))
-            return unavailable("the store does not answer", "store_unavailable")
+            refusal = unavailable("the store does not answer", "store_unavailable")
         except Exception:
             number = next(self._numbers)
             log.exception("request failed", route=name, method=call.method, request=number)
-            return Refusal(500, "an error of the server; it was logged", "defect", request=number)
-        return None
+            refusal = Refusal(500, "an error of the server; it was logged", "defect", request=number)
+        else:
+            return None
+        await self._bodies.discard(call, receive)
+        return refusal
+
+    def _methods(self, path: str) -> list[str]:
+        """What may be done at a path; nothing where nothing is."""
+        if path.startswith(MORE_PATH):
+            return ["GET", "HEAD", "OPTIONS"]
+        allowed = sorted(method for known, method in self._routes if known == path)
+        return [*allowed, "OPTIONS"] if allowed else []
+
+    async def _options(self, call: Call, _: Receive, send: Send) -> None:
+        """What may be done here, and by whose pages; it needs no credentials and no version."""
+        allowed = self._methods(call.path)
+        headers = {
+            **_version_header(call),
+            "allow": ", ".join(allowed),
+            **self._cors.preflight(call, allowed),
+        }
+        await answer(send, 204, headers=headers)
 
     def _route(self, call: Call) -> Route:
         route = self._routes.get((call.path, call.method))
         if route is not None:
             return route
-        allowed = sorted(method for path, method in self._routes if path == call.path)
-        if call.path.startswith(MORE_PATH):
-            if call.method in ("GET", "HEAD"):
-                return self._more
-            allowed = ["GET", "HEAD"]
+        allowed = self._methods(call.path)
+        if call.method in allowed:
+            return self._options if call.method == "OPTIONS" else self._more
         if allowed:
             raise Refusal(
                 405,
@@ -180,9 +204,13 @@ class Edge:
         raise Refusal(404, f"there is nothing at {call.path[:200]}", "malformed")
 
     async def _about(self, call: Call, _: Receive, send: Send) -> None:
-        """The About resource (1.0.3 Part Three 2.8)."""
+        """The About resource (1.0.3 Part Three 2.8; IEEE 9274.1.1 4.1.6.7).
+
+        Who asks in 1.0.x is told of these alone: there are clients that refuse a list with one unknown.
+        """
         call.parameters(frozenset())
-        body = msgspec.json.encode({"version": _VERSIONS, "extensions": {}})
+        old = negotiate(call.header(VERSION_HEADER.encode())) is Version.V1_0_3
+        body = msgspec.json.encode({"version": _OLD_VERSIONS if old else _VERSIONS, "extensions": {}})
         await answer(send, 200, body, _version_header(call), head=call.method == "HEAD")
 
     async def _health(self, call: Call, _: Receive, send: Send) -> None:
@@ -199,8 +227,9 @@ class Edge:
 
 
 def _version_header(call: Call) -> dict[str, str]:
-    """Every xAPI answer says its version, the one to a request without a usable one, too."""
+    """Every xAPI answer says its version; one to a request that names none, the older one: its clients
+    are those that may not know the header."""
     if not call.path.startswith("/xapi"):
         return {}
-    version = negotiate(call.header(VERSION_HEADER.encode())) or Version.V2_0_0
+    version = negotiate(call.header(VERSION_HEADER.encode())) or Version.V1_0_3
     return {VERSION_HEADER: version.value}

@@ -10,12 +10,11 @@ docs/http.md has them all.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from lrs.xapi import Rejected
+from lrs.xapi import Rejected, TooMany
 
 
 class Refusal(Exception):
@@ -60,10 +59,17 @@ def parameter(name: str, value: str, rule: str, clause: str = "") -> Refusal:
 
 
 def rejected(cause: Rejected) -> Refusal:
-    """400 for statements that break rules."""
+    """400 for statements that break rules, 413 for too many at once."""
     violations = msgspec.to_builtins(cause.violations)
     first = violations[0]
-    return Refusal(400, f"{first['path']}: {first['rule']}", "invalid", **{**first, "violations": violations})
+    status, reason = (413, "too_large") if isinstance(cause, TooMany) else (400, "invalid")
+    members = {**first, "violations": violations}
+    return Refusal(status, f"{first['path']}: {first['rule']}", reason, **members)
+
+
+def statement_path(data: bytes, index: int) -> str:
+    """The JSON path of a statement in its body."""
+    return f"$[{index}]" if data.lstrip()[:1] == b"[" else "$"
 
 
 def _shortened(text: str) -> str:

@@ -34,7 +34,7 @@ FLIGHTS: Final = 3
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a request. `conflicts`: places of its statements whose ids are taken by others;
-    then nothing of it is stored. `position`: partition and instant of its frame."""
+    then nothing of it is stored. `position`: partition of its frame, and the offset after it."""
 
     position: tuple[int, int]
     conflicts: Sequence[int] = ()
@@ -65,7 +65,7 @@ class _Frame:
 
 
 class _Definitions:
-    """Which activity definitions went to the log lately: the same one need not go with each statement.
+    """Which definition of each activity went to the log last: the same one need not go with each statement.
 
     What is forgotten goes again, as everything does after an hour or a lost frame: the store takes a
     definition as often as it comes.
@@ -75,16 +75,18 @@ class _Definitions:
     _AGAIN: Final = 3600.0
 
     def __init__(self) -> None:
-        self._sent: dict[int, float] = {}  # by hash: the definitions themselves may be long
+        # Activity -> definition and when it went; as hashes, since definitions may be long.
+        self._sent: dict[int, tuple[int, float]] = {}
 
     def fresh(self, tenant: int, iri: str, definition: bytes) -> bool:
         """Whether the definition is worth sending; it counts as sent from now on."""
-        now, key = time.monotonic(), hash((tenant, iri, definition))
-        if self._sent.get(key, -self._AGAIN) > now - self._AGAIN:
+        now, activity, said = time.monotonic(), hash((tenant, iri)), hash(definition)
+        last = self._sent.get(activity)
+        if last is not None and last[0] == said and last[1] > now - self._AGAIN:
             return False
         if len(self._sent) >= self._MOST:
             self._sent.clear()
-        self._sent[key] = now
+        self._sent[activity] = said, now
         return True
 
 
@@ -239,7 +241,7 @@ def _claims(frame: _Frame) -> Claims:
 
 
 def _answer(frame: _Frame, appended: Appended) -> None:
-    position = (appended.partition, appended.end)
+    position = (appended.partition, appended.offset + 1)
     repeated = set(appended.repeated)
     first = 0
     for number, waiting in enumerate(frame.waiting):

@@ -14,21 +14,25 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from lrs.http import scope
+from lrs.http.attachments import Intake, Limits, refuse_missing
 from lrs.http.body import PATIENCE, Admission, Bodies, Receive
 from lrs.http.call import VERSION_HEADER, Call, Send, answer
-from lrs.http.error import Refusal, bad, parameter, rejected, unavailable
+from lrs.http.error import Refusal, bad, parameter, rejected, statement_path, unavailable
+from lrs.http.multipart import is_mixed
 from lrs.log.frame import Request
 from lrs.log.port import LogUnavailable
 from lrs.xapi import Rejected, Statement, Version, format_uuid, read_statements
 
 if TYPE_CHECKING:
+    from lrs.attachment.port import Attachments
     from lrs.http.access import Access
     from lrs.http.framing import Framer, Outcome
     from lrs.metrics.edge import EdgeMetrics
     from lrs.store.credential import Credential
 
 POSITION_HEADER: Final = "x-lrs-position"
-"""Where a write stands in the log: partition, a dot, instant; `wait=` on the platform API takes it."""
+"""Where a write stands in the log: partition, dot, offset after it; the platform API's `wait=` takes it."""
 
 _KEYS: Final = uuid.UUID("5f0b5c1e-6a53-4d63-9d4f-6c727349644b")
 """Namespace of ids that follow from an Idempotency-Key."""
@@ -50,15 +54,17 @@ class Ingest:
         framer: Framer,
         admission: Admission,
         metrics: EdgeMetrics,
+        attachments: Attachments,
+        limits: Limits,
         *,
-        max_body: int,
         writable: Callable[[], bool],
         patience: float = PATIENCE,
     ) -> None:
         """`writable` is false when the store's disk is nearly full; `patience`: see Bodies."""
         self._access, self._framer, self.admission = access, framer, admission
         self._metrics, self._writable = metrics, writable
-        self.bodies = Bodies(admission, max_body, patience)
+        self.bodies = Bodies(admission, limits.statements, patience)
+        self._intake = Intake(attachments, self.bodies, admission, limits)
 
     async def __call__(self, call: Call, receive: Receive, send: Send) -> None:
         """Answer a POST or PUT; raises Refusal."""
@@ -68,21 +74,35 @@ class Ingest:
         version = call.version()
         put = call.method == "PUT"
         parameters = call.parameters(_PUT if put else _POST) if call.query or put else {}
-        credential = await self._access.credential(call.headers.get(b"authorization"))
-        call.expect_json()
-        data = await self.bodies.read(call, receive)
+        credential = await self._access.permitted(call, "statements")
+        incoming = self._intake.open(call, receive) if is_mixed(call.headers.get(b"content-type")) else None
         try:
-            if len(data) < _LONG:
-                statements = read_statements(data, version)
+            if incoming is None:
+                call.expect_json()
+                data = await self.bodies.read(call, receive)
             else:
-                statements = await asyncio.to_thread(read_statements, data, version)
-        except Rejected as cause:
-            raise rejected(cause) from None
-        _refuse_missing_attachments(data, statements)
-        if put:
-            ids = [_put_id(parameters, data, statements)]
-        else:
-            ids = assigned_ids(statements, credential, call.header(b"idempotency-key"))
+                data = await incoming.statements()
+            try:
+                if len(data) < _LONG:
+                    statements = read_statements(data, version)
+                else:
+                    statements = await asyncio.to_thread(read_statements, data, version)
+            except Rejected as cause:
+                raise rejected(cause) from None
+            if incoming is None:
+                refuse_missing(data, statements)
+            else:
+                await incoming.attachments(data, statements, version)
+            if put:
+                ids = [_put_id(parameters, data, statements)]
+            else:
+                ids = assigned_ids(statements, credential, call.header(b"idempotency-key"))
+            scope.require_own(credential, statements, data)
+            if incoming is not None:
+                await incoming.store(credential.tenant, ids)
+        finally:
+            if incoming is not None:
+                await incoming.close()
         headers = {VERSION_HEADER: version.value}
         if statements:
             outcome = await self._submit(credential, version, received, statements, ids, data)
@@ -102,10 +122,15 @@ class Ingest:
         ids: Sequence[bytes],
         data: bytes,
     ) -> Outcome:
-        voids = any(statement.voids is not None for statement in statements)
-        if voids and credential.voids == "none":
-            raise Refusal(403, "this credential may not void statements", "forbidden")
-        request = Request(credential.authority, version, received, statements, ids, credential.voids == "any")
+        request = Request(
+            credential.authority,
+            version,
+            received,
+            statements,
+            ids,
+            credential.voids == "any",
+            scope.defines(credential),
+        )
         try:
             outcome = await self._framer.submit(credential.tenant, request, len(data))
         except LogUnavailable as error:
@@ -118,7 +143,7 @@ class Ingest:
                 409,
                 f"statement {taken[0]} is stored already, with another content; nothing was stored",
                 "conflict",
-                path=f"{_path(data, outcome.conflicts[0])}.id",
+                path=f"{statement_path(data, outcome.conflicts[0])}.id",
                 value=taken[0],
                 rule="a statement id is given to one statement only",
                 clause="1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
@@ -130,34 +155,12 @@ class Ingest:
         return outcome
 
 
-def _path(data: bytes, index: int) -> str:
-    """The JSON path of a statement in its body."""
-    return f"$[{index}]" if data.lstrip()[:1] == b"[" else "$"
-
-
-def _refuse_missing_attachments(data: bytes, statements: Sequence[Statement]) -> None:
-    """A body of JSON brings no attachment's data, so each must be somewhere else."""
-    for index, statement in enumerate(statements):
-        for place, attachment in enumerate(statement.attachments):
-            if not attachment.has_file_url:
-                path = f"{_path(data, index)}.attachments[{place}]"
-                rule = "must have a fileUrl, since its data do not come with the request"
-                raise bad(
-                    f"{path}: {rule}",
-                    path=path,
-                    value=attachment.sha2,
-                    rule=rule,
-                    clause="1.0.3 Part Three 1.5.1",
-                    index=index,
-                )
-
-
 def _put_id(parameters: dict[str, str], data: bytes, statements: Sequence[Statement]) -> bytes:
     given = parameters.get("statementId")
     if given is None:
         raise parameter("statementId", "", "PUT needs the statement's id", "1.0.3 Part Three 2.1.1")
     named = uuid_parameter("statementId", given)
-    if len(statements) != 1 or _path(data, 0) != "$":
+    if len(statements) != 1 or statement_path(data, 0) != "$":
         raise bad("PUT takes one statement, not a batch")
     if statements[0].id not in (None, named):
         raise parameter(

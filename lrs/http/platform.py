@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import numpy as np
 
+from lrs.http import scope
 from lrs.http.call import Call, Send, answer
 from lrs.http.error import Refusal, parameter
 from lrs.http.statements import agent_parameter, iri_parameter
@@ -55,24 +56,27 @@ class Platform:
 
     async def progress(self, call: Call, send: Send) -> None:
         """Courses, modules and other activities of a learner."""
-        await self._learner(call, send, frozenset({"agent", "activity", "wait"}), self._progress)
+        allowed = frozenset({"agent", "activity", "wait"})
+        await self._learner(call, send, "progress", allowed, self._progress)
 
     async def competencies(self, call: Call, send: Send) -> None:
         """Competency levels of a learner, today."""
-        await self._learner(call, send, frozenset({"agent", "wait"}), self._competencies)
+        await self._learner(call, send, "competencies", frozenset({"agent", "wait"}), self._competencies)
 
     async def _learner(
         self,
         call: Call,
         send: Send,
+        resource: str,
         allowed: frozenset[str],
         read: Callable[[Credential, int | None, dict[str, str]], Awaitable[dict[str, Any]]],
     ) -> None:
-        credential = await self._access.credential(call.headers.get(b"authorization"))
+        credential = await self._access.permitted(call, resource)
         parameters = call.parameters(allowed)
         if "agent" not in parameters:
             raise parameter("agent", "", "must be given: an agent as JSON")
         learner = agent_parameter(parameters["agent"], Version.V2_0_0)
+        scope.require_subject(credential, learner)
         if "activity" in parameters:
             iri_parameter("activity", parameters["activity"])
         reached = "wait" not in parameters or await self._reached(parameters["wait"])
@@ -83,12 +87,12 @@ class Platform:
         await answer(send, 200, msgspec.json.encode(body), head=call.method == "HEAD")
 
     async def _reached(self, position: str) -> bool:
-        partition, _, instant = position.partition(".")
-        if not (partition.isascii() and partition.isdigit() and instant.isascii() and instant.isdigit()):
+        partition, _, offset = position.partition(".")
+        if not (partition.isascii() and partition.isdigit() and offset.isascii() and offset.isdigit()):
             raise parameter("wait", position, "must be a position, as a write returned it in X-LRS-Position")
-        if len(partition) > 4 or len(instant) > 18:
+        if len(partition) > 4 or len(offset) > 18:
             raise parameter("wait", position, "is no position of this log")
-        return await self._horizon.reached(int(partition), int(instant))
+        return await self._horizon.reached(int(partition), int(offset))
 
     async def _catalogue(self, tenant: int) -> InForce:
         found = await self._catalogues.in_force(tenant)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from lrs.http.encoding import same
 from lrs.http.error import Refusal
 
 if TYPE_CHECKING:
@@ -15,9 +16,6 @@ CLAUSE: Final = "1.0.3 Part Three 3.1; IEEE 9274.1.1 4.1.4"
 
 _TAG: Final = re.compile(r'(W/)?"([^"]*)"|([0-9a-fA-F]{40})')
 """An entity tag; the quotes may be left out, as clients of before 1.0.3 do."""
-
-_COMPRESSED: Final = "-gzip"
-"""What the tag of a compressed answer ends in: the same document."""
 
 
 def entity_tag(sha1: bytes) -> str:
@@ -50,7 +48,7 @@ def _among(header: str, tag: str | None, *, weak: bool) -> bool:
     if tag is None or header == "*":
         return tag is not None
     return any(
-        (weak or not found[1]) and (found[2] or found[3]).removesuffix(_COMPRESSED) == tag.strip('"')
+        (weak or not found[1]) and same(found[2] or found[3]) == tag.strip('"')
         for found in _TAG.finditer(header)
     )
 

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import secrets
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from lrs.http.call import JSON, VERSION_HEADER, Call, Send, answer
+from lrs.http import scope
+from lrs.http.attachments import answer_mixed
+from lrs.http.call import VERSION_HEADER, Call, Send, answer
 from lrs.http.error import Refusal, bad, parameter, rejected
 from lrs.http.ingest import uuid_parameter
 from lrs.log import frame as frames
 from lrs.log.port import STATEMENTS
 from lrs.store import listing, term
+from lrs.store.definition import Definitions
 from lrs.store.listing import Query
 from lrs.store.reread import Stored
 from lrs.store.sql import queries
 from lrs.xapi import (
     Rejected,
     Version,
+    activities_in,
     format_timestamp,
     is_iri,
     parse_timestamp,
@@ -31,11 +35,13 @@ from lrs.xapi import (
     render_canonical,
     render_exact,
     render_ids,
+    with_one_language,
 )
 
 if TYPE_CHECKING:
     import asyncpg
 
+    from lrs.attachment.port import Attachments
     from lrs.http.access import Access
     from lrs.http.body import Admission
     from lrs.metrics.edge import EdgeMetrics
@@ -103,17 +109,19 @@ class Statements:
         horizon: Horizon,
         metrics: EdgeMetrics,
         admission: Admission,
+        attachments: Attachments,
     ) -> None:
         self._pool, self._access, self._names, self._credentials = pool, access, names, credentials
         self._dictionaries, self._horizon, self._metrics = dictionaries, horizon, metrics
-        self._admission = admission
+        self._admission, self._attachments = admission, attachments
+        self._definitions = Definitions(pool)
         self._authorities: dict[int, dict[int, bytes]] = {}
 
     async def get(self, call: Call, send: Send) -> None:
         """GET or HEAD /xapi/statements; raises Refusal, which still says how far the store is."""
         try:
             version = call.version()
-            credential = await self._access.credential(call.headers.get(b"authorization"))
+            credential = await self._access.permitted(call, "statements")
             parameters = call.parameters(_ALLOWED)
             form = _form(call, parameters)
             single = _SINGLE & parameters.keys()
@@ -132,7 +140,7 @@ class Statements:
         """GET of a `more` link."""
         try:
             version = call.version()
-            credential = await self._access.credential(call.headers.get(b"authorization"))
+            credential = await self._access.permitted(call, "statements")
             call.parameters(frozenset())
             more = _read_more(call.path.removeprefix(MORE_PATH))
             await self._catch_up()
@@ -169,14 +177,18 @@ class Statements:
         row = await self._pool.fetchrow(
             queries("statement")["by_id"], credential.tenant, uuid.UUID(bytes=wanted)
         )
-        if row is None or row["voided"] != (name == "voidedStatementId"):
+        if (
+            row is None
+            or row["voided"] != (name == "voidedStatementId")
+            or not scope.sees(credential, row["authority"], row["actor"])
+        ):
             voided = " that is voided" if name == "voidedStatementId" else ""
             raise Refusal(404, f"there is no statement{voided} with the id {parameters[name]}", "invalid")
         [body] = await self._written(credential.tenant, [Stored.of(credential.tenant, row)], form)
         headers = _headers(version, through)
         headers["last-modified"] = _http_date(term.instant(row["pos"]))
         self._admission.hold(call, len(body))
-        await _send(call, send, body, headers, form)
+        await self._send(call, send, body, headers, credential, form, {wanted: body})
 
     async def _list(
         self,
@@ -187,19 +199,41 @@ class Statements:
         query: Query | None,
         form: Form,
     ) -> None:
+        sent: dict[bytes, bytes] = {}
         if query is None:
             through = await self._horizon.consistent_through()
             body = b'{"statements":[],"more":""}'
         else:
+            # Also what a `more` link says, since whoever follows it may have changed it.
+            query = scope.in_sight(credential, query)
             page = await listing.page(self._pool, credential.tenant, query)
             through = page.consistent_through
             written = await self._written(credential.tenant, page.statements, form)
             if len(written) < len(page.statements):
                 page = page.ending_after(query, len(written))
+            sent = {one.id: text for one, text in zip(page.statements, written, strict=False)}
             more = "" if page.following is None else _write_more(_More(page.following, form))
             body = b'{"statements":[%b],"more":"%b"}' % (b",".join(written), more.encode())
         self._admission.hold(call, len(body))
-        await _send(call, send, body, _headers(version, through), form)
+        await self._send(call, send, body, _headers(version, through), credential, form, sent)
+
+    async def _send(
+        self,
+        call: Call,
+        send: Send,
+        body: bytes,
+        headers: dict[str, str],
+        credential: Credential,
+        form: Form,
+        sent: Mapping[bytes, bytes],
+    ) -> None:
+        """Send JSON with these statements (by id), where it is wanted with their attachments."""
+        if form.format == "canonical":
+            headers["vary"] = "Accept-Language"
+        if form.attachments:
+            await answer_mixed(call, send, body, headers, self._attachments, credential.tenant, sent)
+        else:
+            await answer(send, 200, body, headers, head=call.method == "HEAD")
 
     async def _catch_up(self) -> None:
         started = time.perf_counter()
@@ -220,15 +254,12 @@ class Statements:
         """The statements as they are sent: as many from the first on as a page may have bytes."""
         await self._dictionaries.load(self._pool, {one.dictionary for one in stored})
         authorities = await self._authority_documents(tenant, {one.authority for one in stored})
-        written: list[bytes] = []
-        size = 0
-        for one in stored:
-            text = self._write(one, authorities[one.authority], form)
-            size += len(text)
-            if size > _LONGEST_PAGE and written:
-                break
-            written.append(text)
-        return written
+        written = _fitting(self._write(one, authorities[one.authority], form) for one in stored)
+        if form.format != "canonical":
+            return written
+        named = await asyncio.to_thread(activities_in, written)
+        known = await self._definitions.of(tenant, named)
+        return await asyncio.to_thread(_canonical, written, known, form.languages)
 
     def _write(self, stored: Stored, authority: bytes, form: Form) -> bytes:
         stored_at = term.instant(stored.pos)
@@ -241,17 +272,31 @@ class Statements:
             version="2.0.0" if stored.flags & frames.VERSION_2 else "1.0.0",
             timestamp=stored_at,
         )
-        if form.format == "ids":
-            return render_ids(written)
-        if form.format == "canonical":
-            return render_canonical(written, {}, form.languages)
-        return written
+        return render_ids(written) if form.format == "ids" else written
 
     async def _authority_documents(self, tenant: int, wanted: set[int]) -> dict[int, bytes]:
         known = self._authorities.setdefault(tenant, {})
         if not wanted <= known.keys():
             known.update(await self._credentials.documents(tenant))
         return known
+
+
+def _fitting(written: Iterable[bytes]) -> list[bytes]:
+    """Of what is written, as many from the first on as a page may have bytes; at least one."""
+    fitting: list[bytes] = []
+    size = 0
+    for text in written:
+        size += len(text)
+        if size > _LONGEST_PAGE and fitting:
+            break
+        fitting.append(text)
+    return fitting
+
+
+def _canonical(written: Sequence[bytes], known: Mapping[str, bytes], languages: str) -> list[bytes]:
+    """The statements with what is known of their activities, in one language each."""
+    chosen = {iri: with_one_language(definition, languages) for iri, definition in known.items()}
+    return _fitting(render_canonical(text, chosen, languages) for text in written)
 
 
 def _read_query(parameters: Mapping[str, str], version: Version) -> tuple[Query, dict[str, str]]:
@@ -295,20 +340,6 @@ def _form(call: Call, parameters: dict[str, str]) -> Form:
         raise parameter("format", text, "must be ids, exact or canonical", _CLAUSE)
     languages = (call.header(b"accept-language") or "")[:500] if form == "canonical" else ""
     return Form(form, languages, _boolean("attachments", parameters.get("attachments", "false")))
-
-
-async def _send(call: Call, send: Send, body: bytes, headers: dict[str, str], form: Form) -> None:
-    """Send JSON, or where attachments are wanted multipart/mixed with it as the first part.
-
-    No statement with attachments of its own is accepted yet, so that there is no second part.
-    """
-    content_type = JSON
-    if form.attachments:
-        boundary = secrets.token_hex(16)
-        content_type = f"multipart/mixed; boundary={boundary}"
-        head = f"--{boundary}\r\nContent-Type: {JSON}\r\n\r\n"
-        body = b"%b%b\r\n--%b--\r\n" % (head.encode(), body, boundary.encode())
-    await answer(send, 200, body, headers, content_type=content_type, head=call.method == "HEAD")
 
 
 def _headers(version: Version, through: int) -> dict[str, str]:

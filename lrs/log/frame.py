@@ -57,6 +57,8 @@ VIDEO: Final = 1 << 19
 """The statement has the category of the xAPI video profile."""
 NOT_NORMAL: Final = 1 << 20
 """cmi5 launch mode Browse or Review: the session counts for nothing."""
+DEFINES_NOTHING: Final = 1 << 21
+"""Its sender may not define: definitions and agents' names are the statement's own, nobody else's."""
 OBJECT_KIND_SHIFT: Final = 24
 """From this bit on: `lrs.xapi.ObjectKind`."""
 
@@ -121,6 +123,8 @@ class Request:
     statements: Sequence[Statement]
     ids: Sequence[bytes]
     voids_anyones: bool = False
+    defines: bool = True
+    """Whether its definitions of activities have a say in the canonical ones."""
 
 
 class _Wire(msgspec.Struct, array_like=True):
@@ -251,6 +255,8 @@ def encode(
         base = VERSION_2 if request.version is Version.V2_0_0 else 0
         if request.voids_anyones:
             base |= VOIDS_ANYONES
+        if not request.defines:
+            base |= DEFINES_NOTHING
         for statement, statement_id in zip(request.statements, request.ids, strict=True):
             flags = base | statement.given | statement.object_kind << OBJECT_KIND_SHIFT
             if statement.ref is not None:
@@ -279,7 +285,7 @@ def encode(
             for name in statement.groupings:
                 activity_relations.append((row, activities.number(name), GROUPING))
             for iri, definition in statement.definitions:
-                if fresh_definition(iri, definition):
+                if request.defines and fresh_definition(iri, definition):
                     definitions.append((activities.number(iri), definition))
             raw = compress(statement.raw)
             raws.append(raw)

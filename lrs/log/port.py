@@ -76,7 +76,8 @@ class Appended:
     pass over it.
     When nothing of the frame is new it is not written: `offset` and `end` are then those of the
     partition's newest record (-1 and 0 if there is none).
-    A log without claims (Kafka) leaves both empty.
+    A log that cannot claim ids itself (Kafka) tells what is known when it appends; what it says nothing of
+    is settled by persist.
     """
 
     partition: int
@@ -112,8 +113,8 @@ class Ends:
     last: int
 
 
-class Log(Protocol):
-    """One topic of a log."""
+class Source(Protocol):
+    """What a stage asks of its topic beside the records."""
 
     @property
     def partitions(self) -> int:
@@ -121,6 +122,16 @@ class Log(Protocol):
 
     async def log_id(self) -> str:
         """Names this incarnation of the log: a re-created one has another."""
+
+    async def ends(self) -> dict[int, Ends]:
+        """Start and end of each partition."""
+
+    async def trim(self, before: Mapping[int, int]) -> None:
+        """Allow that records before these offsets are forgotten; the adapter does it when it can."""
+
+
+class Log(Source, Protocol):
+    """One topic of a log."""
 
     async def append(
         self, partition: int, value: bytes, count: int, claims: Claims | None = None
@@ -142,9 +153,3 @@ class Log(Protocol):
         size; nothing is returned that is not durable, and nothing is passed over that became durable
         before: raises OffsetOutOfLog when a record from the offset on was forgotten.
         """
-
-    async def ends(self) -> dict[int, Ends]:
-        """Start and end of each partition."""
-
-    async def trim(self, before: Mapping[int, int]) -> None:
-        """Allow that records before these offsets are forgotten; the adapter does it when it can."""

@@ -15,6 +15,7 @@ import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log.port import Appended, Claims, Ends, LogUnavailable, OffsetOutOfLog, Record
+from lrs.store.connection import AWAY as STORE_AWAY
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
@@ -26,16 +27,8 @@ if TYPE_CHECKING:
 
 _SQL = queries("log")
 
-_AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-)
+AWAY = (*STORE_AWAY, asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
+"""What asyncpg raises when PostgreSQL is away, or full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +218,7 @@ def _unavailable() -> Iterator[None]:
     """Errors that mean that PostgreSQL is away, or full, as LogUnavailable."""
     try:
         yield
-    except _AWAY as error:
+    except AWAY as error:
         raise LogUnavailable(
             f"the log in PostgreSQL does not answer: {type(error).__name__}: {error}"
         ) from error

@@ -55,6 +55,7 @@ class Described:
 def catalogue() -> list[Described]:
     """Every metric that any process of the LRS exposes, by name."""
     from lrs.metrics.edge import EdgeMetrics
+    from lrs.metrics.intake import IntakeMetrics
     from lrs.metrics.log import LogMetrics
     from lrs.metrics.pool import PoolMetrics
     from lrs.metrics.score import ScoreMetrics
@@ -63,6 +64,7 @@ def catalogue() -> list[Described]:
 
     registry = process_registry("edge")
     EdgeMetrics(registry, routes=("statements",))
+    IntakeMetrics(registry)
     LogMetrics(registry)
     PoolMetrics(registry, lambda: (0, 0), most=1)
     StageMetrics(registry, STAGES, partitions=1)

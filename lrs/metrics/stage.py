@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 STAGES = ("persist", "score")
+"""The stages that every LRS has."""
+
+INTAKE = "intake"
+"""The stage that there is beside them where statements come from a topic, too."""
 
 DONE = {"persist": "queryable", "score": "scored"}
 """What a statement is once the stage has committed it."""
@@ -55,6 +59,11 @@ class StageMetrics:
         self._dead_letters = counter(
             "lrs_stage_dead_letters_total", "Statements put aside because they fail alone."
         )
+        self._refused_late = Counter(
+            "lrs_statements_refused_late_total",
+            "Statements acknowledged and then refused, because their id was taken: they are dead letters.",
+            registry=registry,
+        )
         self._durations = Histogram(
             registry,
             "lrs_stage_batch_duration_seconds",
@@ -70,7 +79,7 @@ class StageMetrics:
             "lrs_statement_delay_seconds",
             "Until a statement is queryable: from its arrival; until it is scored: from its stored time.",
             labels=["until"],
-            series=[(DONE[stage],) for stage in stages],
+            series=[(DONE[stage],) for stage in stages if stage in DONE],
         )
         self._lag_records = gauge(
             "lrs_stage_lag_records", "Records of the partition that the stage has not done."
@@ -109,6 +118,10 @@ class StageMetrics:
     def dead_letters(self, stage: str, statements: int) -> None:
         """So many statements were put aside."""
         self._dead_letters[stage].inc(statements)
+
+    def refused_late(self, statements: int) -> None:
+        """So many acknowledged statements were put aside, because their id was taken."""
+        self._refused_late.inc(statements)
 
     def lag(self, stage: str, partition: int, records: int, seconds: float) -> None:
         """How far the stage is behind the log in a partition."""

@@ -62,11 +62,15 @@ class Derived:
 
     async def replace(self, connection: Connection, low: int, high: int, state: State) -> None:
         """Make the rows of the learners from `low` to before `high` those of the state."""
-        for query in ("delete_evidence", "delete_courses", "delete_competencies"):
-            await connection.execute(self._queries[query], *self._key, low, high)
+        await self.forget(connection, low, high)
         await self._put(
             connection, state.evidence_rows(), state.course_rows(), state.accumulator_rows().tolist()
         )
+
+    async def forget(self, connection: Connection, low: int, high: int) -> None:
+        """Delete the rows of the learners from `low` to before `high`."""
+        for query in ("delete_evidence", "delete_courses", "delete_competencies"):
+            await connection.execute(self._queries[query], *self._key, low, high)
 
     async def _put(
         self,

@@ -7,6 +7,7 @@ that saw the same, one wins. Whoever loses looks again and judges anew.
 from __future__ import annotations
 
 import enum
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,8 +19,10 @@ from lrs.store.sql import queries
 if TYPE_CHECKING:
     import asyncpg
 
+    from lrs.store.connection import Asked
+
 PIECE: Final = 1 << 20
-"""Bytes of a piece; the last one of a document has what is left."""
+"""The most bytes of a piece, and of a document that is one piece."""
 
 
 class Kind(enum.IntEnum):
@@ -68,18 +71,34 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Stream:
+    """More bytes than should be in memory at once. `read`: all of them, in pieces of up to PIECE bytes,
+    as often as it is called."""
+
+    size: int
+    read: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """What a document is to become."""
 
     content_type: str
     sha1: bytes
-    data: bytes
+    data: bytes | Stream
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        return self.data.size if isinstance(self.data, Stream) else len(self.data)
 
     def values(self) -> tuple[Any, ...]:
-        """The last arguments of a query that writes it."""
-        view = memoryview(self.data)
-        pieces = [view[start : start + PIECE] for start in range(0, len(view), PIECE)]
-        return self.content_type, self.sha1, len(self.data), pieces
+        """The last arguments of a query that writes it, with its pieces unless they come in a stream."""
+        pieces: list[memoryview] = []
+        if not isinstance(self.data, Stream):
+            view = memoryview(self.data)
+            pieces = [view[start : start + PIECE] for start in range(0, len(view), PIECE)]
+        return self.content_type, self.sha1, self.size, pieces
 
 
 class DocumentStore:
@@ -112,14 +131,40 @@ class DocumentStore:
         data = b"".join([row["bytes"] for row in rows])
         return data if len(data) == document.size else None
 
+    async def pieces(self, shelf: Shelf, document: Document) -> AsyncIterator[bytes]:
+        """The bytes of the document as it was seen, piece by piece; too few when it has been changed."""
+        place = 1
+        while (piece := await self._piece(shelf, document, place)) is not None:
+            yield piece
+            place += 1
+
+    async def _piece(self, shelf: Shelf, document: Document, place: int) -> bytes | None:
+        found: bytes | None = await self._pool.fetchval(
+            self._queries["piece"], shelf.tenant, document.content, place
+        )
+        return found
+
     async def put(self, shelf: Shelf, id: str, seen: Document | None, draft: Draft) -> bool:
         """Write the document, if what was seen (None: that there was none) is still so."""
-        place = shelf.place(id)
-        if seen is None:
-            done = await self._pool.fetchval(self._queries["create"], *place, id, *draft.values())
-        else:
-            done = await self._pool.fetchval(self._queries["replace"], *place, seen.content, *draft.values())
-        return done is not None
+        if not isinstance(draft.data, Stream):
+            return await self._put(self._pool, shelf, id, seen, draft) is not None
+        async with self._pool.acquire() as connection, connection.transaction():
+            content = await self._put(connection, shelf, id, seen, draft)
+            if content is not None:
+                pieces = _numbered(shelf.tenant, content, draft.data)
+                columns = ("tenant", "content", "place", "bytes")
+                await connection.copy_records_to_table("document_piece", records=pieces, columns=columns)
+        return content is not None
+
+    async def _put(
+        self, asked: Asked, shelf: Shelf, id: str, seen: Document | None, draft: Draft
+    ) -> int | None:
+        """The number of the content; None when what was seen is not so any more."""
+        query, known = ("create", id) if seen is None else ("replace", seen.content)
+        found: int | None = await asked.fetchval(
+            self._queries[query], *shelf.place(id), known, *draft.values()
+        )
+        return found
 
     async def delete(self, shelf: Shelf, id: str, seen: Document) -> bool:
         """Delete the document, if it is still the one that was seen."""
@@ -133,3 +178,11 @@ class DocumentStore:
     async def clear(self, shelf: Shelf) -> None:
         """Delete every document of the shelf."""
         await self._pool.execute(self._queries["clear"], *shelf.all())
+
+
+async def _numbered(tenant: int, content: int, data: Stream) -> AsyncIterator[tuple[int, int, int, bytes]]:
+    """Rows of pieces."""
+    place = 0
+    async for piece in data.read():
+        place += 1
+        yield tenant, content, place, piece

@@ -9,7 +9,7 @@ of their pos.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lrs.log.port import EVIDENCE, STATEMENTS
@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 _POLL: Final = (0.001, 0.002, 0.004, 0.008)
 """Seconds between two looks while waiting; the last goes on."""
 
+SETTLED: Final = 3.0
+"""Longest wait, in seconds, for partitions without traffic to be moved on: that happens each second."""
+
+_SETTLING: Final = 0.05
+
 STAGE_OF: Final = {STATEMENTS: "persist", EVIDENCE: "score"}
 
 
 class Horizon:
     """What readers wait for."""
 
-    def __init__(self, pool: asyncpg.Pool, patience: float) -> None:
-        """`patience`: the longest wait of a read, in seconds."""
-        self._pool, self._patience = pool, patience
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        patience: float,
+        statement_ends: Callable[[], Awaitable[Sequence[int]]] | None = None,
+    ) -> None:
+        """`patience`: the longest wait of a read, in seconds; `statement_ends`: the next offset of each
+        partition of a statement log that is not in the store."""
+        self._pool, self._patience, self._statement_ends = pool, patience, statement_ends
         self.seen = 0
         """The latest consistent-through that was read here: at least this far the store is."""
         self._queries = queries("horizon")
@@ -42,15 +53,34 @@ class Horizon:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience
         for topic in topics:
-            ends = await self._pool.fetch(self._queries["ends"], topic)
-            if not await self._reached(topic, [row["last_us"] for row in ends], deadline):
+            if not await self._reached(topic, await self._ends(topic), deadline):
                 return False
         return True
 
-    async def reached(self, partition: int, instant: int) -> bool:
-        """Wait until persist has done everything in the partition up to the instant."""
+    async def _ends(self, topic: str) -> Sequence[int]:
+        """By partition: the offset of the record that comes next."""
+        if topic == STATEMENTS and self._statement_ends is not None:
+            return await self._statement_ends()
+        return [row["next_offset"] for row in await self._pool.fetch(self._queries["ends"], topic)]
+
+    async def reached(self, partition: int, next_offset: int) -> bool:
+        """Wait until persist has done everything in the partition before the offset."""
         deadline = asyncio.get_running_loop().time() + self._patience
-        return await self._reached(STATEMENTS, [0] * partition + [instant], deadline)
+        return await self._reached(STATEMENTS, [0] * partition + [next_offset], deadline)
+
+    async def settled(self, until: int) -> int:
+        """Wait until everything that the log held when this was called can be read, and every partition
+        has passed `until`, or the newest statement; return the instant up to which that is so, however
+        far they came within SETTLED seconds."""
+        await self.caught_up(STATEMENTS)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + SETTLED
+        thetas: Sequence[int] = await self._pool.fetchval(self._queries["thetas"])
+        wanted = min(until, max(thetas, default=0))
+        while min(thetas, default=0) < wanted and loop.time() < deadline:
+            await asyncio.sleep(_SETTLING)
+            thetas = await self._pool.fetchval(self._queries["thetas"])
+        return min(thetas, default=0)
 
     async def _reached(self, topic: str, wanted: Sequence[int], deadline: float) -> bool:
         loop = asyncio.get_running_loop()

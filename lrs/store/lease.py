@@ -35,11 +35,13 @@ EXPIRY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to write for a partition of a stage: the epoch, and where to go on."""
+    """The right to write for a partition of a stage: the epoch, where to go on, and the instant of the
+    last record done (see StageOffset)."""
 
     partition: int
     epoch: int
     next_offset: int
+    theta: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,13 @@ class Leases:
         """Seconds of silence after which this worker's partitions are given away."""
         return self._expiry
 
-    async def ensure(self, topic: str, partitions: int) -> None:
-        """Make the stage's rows, if they are not there; every method but this one relies on them."""
-        await self._pool.execute(_SQL["ensure"], self._stage, topic, partitions)
+    async def ensure(self, topic: str, partitions: int, starts: Mapping[int, int] | None = None) -> None:
+        """Make the stage's rows, if they are not there; every method but this one relies on them.
+
+        `starts`: where a new row begins, by partition, if not at 0.
+        """
+        first = [(starts or {}).get(partition, 0) for partition in range(partitions)]
+        await self._pool.execute(_SQL["ensure"], self._stage, topic, first)
 
     async def balance(self, held: Collection[int]) -> set[int]:
         """Beat, and return the partitions that this worker should hold from now on.
@@ -123,7 +129,7 @@ class Leases:
             rows = await connection.fetch(_SQL["seize"], self._stage, self._worker, list(partitions), log_id)
             for row in rows:
                 self._check(row, log_id, ends[row["partition"]])
-        return [Lease(row["partition"], row["epoch"], row["next_offset"]) for row in rows]
+        return [Lease(row["partition"], row["epoch"], row["next_offset"], row["theta_us"]) for row in rows]
 
     def _check(self, row: asyncpg.Record, log_id: str, ends: Ends) -> None:
         next_offset = row["next_offset"]

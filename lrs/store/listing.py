@@ -1,8 +1,9 @@
 """Lists of statements: filters as terms, pages by keyset, a horizon that makes a list a snapshot.
 
 A filter has alternatives: the statement's own column, and postings for what it is related to or
-inherits through a reference. The filter that narrows most leads: each of its alternatives walks one
-index in the order of pos; the other filters are checked at each step. No list scans.
+inherits through a reference. The rarest filter leads: each of its alternatives walks one index in the
+order of pos; the other filters are checked at each step. Of several filters, the rarest is the one whose
+next few matches lie the farthest apart, where the page begins. No list scans.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
+from lrs.log import frame as frames
 from lrs.store import term
 from lrs.store.reread import Stored
 
@@ -45,6 +47,8 @@ class Query(msgspec.Struct, frozen=True, omit_defaults=True):
     ascending: bool = False
     authority: Annotated[int, _INT32] | None = None
     """Only what this authority vouches for (scope statements/read/mine)."""
+    actor: Annotated[int, _INT60] | None = None
+    """Only what this agent did (a token that names it)."""
     after: Annotated[int, _POS] | None = None
     horizon: Annotated[tuple[Annotated[int, _POS], ...], msgspec.Meta(max_length=term.PARTITIONS)] = ()
 
@@ -73,6 +77,10 @@ MOST_BYTES: Final = 16 << 20
 """Stored bytes at which a page ends before its limit; one statement it has at least."""
 
 
+PROBED: Final = 200
+"""Matches of each filter that are looked at to tell which is the rarest."""
+
+
 class _Arguments:
     """Values and the places that they have in the statement."""
 
@@ -89,8 +97,10 @@ def _term(kind: int, number: int) -> tuple[str, int]:
 
 
 def _filters(query: Query) -> list[list[tuple[str, Any]]]:
-    """The alternatives of each filter that is set; the one that narrows most first."""
+    """The alternatives of each filter that is set; first the one that narrows most as a rule."""
     filters: list[list[tuple[str, Any]]] = []
+    if query.actor is not None:
+        filters.append([("actor", query.actor)])
     if query.registration is not None:
         stored = term.registration(query.registration)
         filters.append(
@@ -113,14 +123,25 @@ def _filters(query: Query) -> list[list[tuple[str, Any]]]:
     return filters
 
 
+def _inherited(query: Query, filters: Sequence[Sequence[tuple[str, Any]]], arguments: _Arguments) -> str:
+    """A term of a statement that refers to another one may be inherited: who may not read everything
+    finds it by that only if all that it refers to is his own, so that no filter probes another's."""
+    terms = any(kind == "term" for alternatives in filters for kind, _ in alternatives)
+    if not terms or (query.authority is None and query.actor is None):
+        return ""
+    own = f"{arguments.put(query.authority)}::int, {arguments.put(query.actor)}::bigint"
+    return f" and (s.flags & {frames.REFERS} = 0 or refers_to_own($1, s.pos, {own}))"
+
+
 _NIL: Final = "'00000000-0000-0000-0000-000000000000'"
 
 
-def _condition(alternative: tuple[str, Any], arguments: _Arguments) -> str:
+def _condition(alternative: tuple[str, Any], arguments: _Arguments, inherited: str) -> str:
     kind, value = alternative
     place = arguments.put(value)
     if kind == "term":
-        return f"exists (select from posting q where q.tenant = $1 and q.term = {place} and q.pos = s.pos)"
+        posted = f"select from posting q where q.tenant = $1 and q.term = {place} and q.pos = s.pos"
+        return f"(exists ({posted}){inherited})"
     if kind == "authority_of":
         return f"s.authority = (select authority from authority where tenant = $1 and agent = {place})"
     if kind == "registration":
@@ -131,12 +152,8 @@ def _condition(alternative: tuple[str, Any], arguments: _Arguments) -> str:
     return f"s.{kind} = {place}"
 
 
-def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
-    """The SQL of one page and its arguments. One row more than the limit tells that there is more."""
-    arguments = _Arguments()
-    arguments.put(tenant)
-    order = "asc" if query.ascending else "desc"
-    limit = arguments.put(query.limit + 1)
+def _bounds(query: Query, arguments: _Arguments) -> str:
+    """The condition on pos, of the table or alias that it is formatted with."""
     low = -1 if query.since is None else term.pos(query.since, term.PARTITIONS - 1)
     high = (1 << 63) - 1 if query.until is None else term.pos(query.until, term.PARTITIONS - 1)
     if query.after is not None:
@@ -144,7 +161,56 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
             low = max(low, query.after)
         else:
             high = min(high, query.after - 1)
-    bounds = f"{{0}}.pos > {arguments.put(low)} and {{0}}.pos <= {arguments.put(high)}"
+    return f"{{0}}.pos > {arguments.put(low)} and {{0}}.pos <= {arguments.put(high)}"
+
+
+def probe(tenant: int, query: Query) -> tuple[str, list[Any]]:
+    """The SQL that gives for each filter, by its place, the number of its next matches up to PROBED, and
+    the pos of the last of them."""
+    arguments = _Arguments()
+    arguments.put(tenant)
+    order, farthest = ("asc", "max") if query.ascending else ("desc", "min")
+    bounds = _bounds(query, arguments)
+    probes = []
+    for place, alternatives in enumerate(_filters(query)):
+        arms = []
+        for alternative in alternatives:
+            if alternative[0] == "term":
+                alias, table, own = "p", "posting", f"p.term = {arguments.put(alternative[1])}"
+            else:
+                alias, table, own = "s", "statement", _condition(alternative, arguments, "")
+            arms.append(
+                f"(select {alias}.pos from {table} {alias} where {alias}.tenant = $1 and {own}"
+                f" and {bounds.format(alias)} order by {alias}.pos {order} limit {PROBED})"
+            )
+        near = f"select pos from ({' union all '.join(arms)}) arm order by pos {order} limit {PROBED}"
+        probes.append(
+            f"select {place} as place, count(*) as count, {farthest}(pos) as pos from ({near}) near"
+        )
+    return " union all ".join(probes), arguments.values
+
+
+async def rarest(connection: Asked, tenant: int, query: Query) -> int:
+    """The place of the filter that leads."""
+    if len(_filters(query)) < 2:
+        return 0
+    text, arguments = probe(tenant, query)
+    rows = await connection.fetch(text, *arguments)
+    few = [row for row in rows if row["count"] < PROBED]
+    if few:
+        return int(min(few, key=lambda row: (row["count"], row["place"]))["place"])
+    direction = 1 if query.ascending else -1
+    return int(max(rows, key=lambda row: (direction * row["pos"], -row["place"]))["place"])
+
+
+def statement(tenant: int, query: Query, lead: int = 0) -> tuple[str, list[Any]]:
+    """The SQL of one page and its arguments; `lead`: the place of the filter that leads. One row more
+    than the limit tells that there is more."""
+    arguments = _Arguments()
+    arguments.put(tenant)
+    order = "asc" if query.ascending else "desc"
+    limit = arguments.put(query.limit + 1)
+    bounds = _bounds(query, arguments)
     seen = "not s.voided"
     if query.horizon:
         # A partition that the list did not know then has nothing in it.
@@ -152,21 +218,24 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
             f" and (s.pos >> {term.PARTITION_BITS}) + {term.EPOCH}"
             f" <= ({arguments.put(list(query.horizon))}::bigint[])[(s.pos & {term.PARTITIONS - 1})::int + 1]"
         )
-    lead, *others = _filters(query) or [[]]
+    filters = _filters(query)
+    inherited = _inherited(query, filters, arguments)
+    leading = filters[lead] if filters else []
+    others = [other for place, other in enumerate(filters) if place != lead]
     for other in others:
-        seen += f" and ({' or '.join(_condition(alternative, arguments) for alternative in other)})"
+        conditions = [_condition(alternative, arguments, inherited) for alternative in other]
+        seen += f" and ({' or '.join(conditions)})"
     arms = []
-    leading: list[tuple[str, Any] | None] = list(lead) or [None]
-    for alternative in leading:
+    for alternative in leading or (None,):
         if alternative is not None and alternative[0] == "term":
             place = arguments.put(alternative[1])
             arms.append(
                 "select p.pos from posting p join statement s on s.tenant = p.tenant and s.pos = p.pos"
-                f" where p.tenant = $1 and p.term = {place} and {bounds.format('p')} and {seen}"
+                f" where p.tenant = $1 and p.term = {place} and {bounds.format('p')} and {seen}{inherited}"
                 f" order by p.pos {order} limit {limit}"
             )
         else:
-            own = f" and {_condition(alternative, arguments)}" if alternative is not None else ""
+            own = f" and {_condition(alternative, arguments, inherited)}" if alternative is not None else ""
             arms.append(
                 f"select s.pos from statement s where s.tenant = $1 and {bounds.format('s')}{own} and {seen}"
                 f" order by s.pos {order} limit {limit}"
@@ -190,7 +259,7 @@ def statement(tenant: int, query: Query) -> tuple[str, list[Any]]:
 
 async def page(connection: Asked, tenant: int, query: Query) -> Page:
     """One page of a list, and how far the store was when it was read."""
-    text, arguments = statement(tenant, query)
+    text, arguments = statement(tenant, query, await rarest(connection, tenant, query))
     rows = await connection.fetch(text, *arguments)
     thetas = tuple(rows[0]["thetas"])
     there = [row for row in rows if row["pos"] is not None]

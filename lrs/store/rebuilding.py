@@ -78,19 +78,19 @@ async def repair(examiner: Examiner, progress: Progress) -> Rebuilt:
     rebuilt = Rebuilt()
     async with alone(examiner.pool):
         for tenant in await examiner.tenants():
-            await _give_up(examiner.pool, tenant)
+            await give_up(examiner.pool, tenant)
             newest = await examiner.newest(tenant)
             async for examined in examiner.ranges(tenant, 0, EVERYBODY):
                 rebuilt.learners += len(examined.recomputed.learners)
                 rebuilt.statements += examined.recomputed.statements
                 if not examined.same:
-                    await _replace(examiner, tenant, examined.low, examined.high)
+                    await replace_learners(examiner, tenant, examined.low, examined.high)
                     rebuilt.replaced += 1
                 progress(min(examined.high, newest), newest)
     return rebuilt
 
 
-async def _replace(examiner: Examiner, tenant: int, low: int, high: int) -> None:
+async def replace_learners(examiner: Examiner, tenant: int, low: int, high: int) -> None:
     """Replace the derived rows of some learners. Score waits, so that they stand still meanwhile."""
     while low < high:
         async with examiner.pool.acquire() as connection, connection.transaction():
@@ -122,7 +122,7 @@ async def _begin(examiner: Examiner, tenant: int, text: str) -> InForce:
     begun = await pool.fetchrow(_SQL["unfinished"], tenant)
     if begun is not None and begun["digest"] == digest:
         return await compiled(examiner.names, tenant, begun["catalogue"], text)
-    await _give_up(pool, tenant)
+    await give_up(pool, tenant)
     async with pool.acquire() as connection, connection.transaction():
         number = await connection.fetchval(
             queries("derived")["add_catalogue"], tenant, digest, text, False, 0
@@ -131,7 +131,8 @@ async def _begin(examiner: Examiner, tenant: int, text: str) -> InForce:
     return await compiled(examiner.names, tenant, number, text)
 
 
-async def _give_up(pool: asyncpg.Pool, tenant: int) -> None:
+async def give_up(pool: asyncpg.Pool, tenant: int) -> None:
+    """Drop what was filled under a catalogue that was not put in force, if there is one."""
     begun = await pool.fetchrow(_SQL["unfinished"], tenant)
     if begun is None:
         return

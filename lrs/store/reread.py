@@ -70,7 +70,13 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
     statements = _read_all(stored, versions, dictionaries)
     requests = [
         frames.Request(
-            one.authority, version, 0, [statement], [one.id], bool(one.flags & frames.VOIDS_ANYONES)
+            one.authority,
+            version,
+            0,
+            [statement],
+            [one.id],
+            bool(one.flags & frames.VOIDS_ANYONES),
+            not one.flags & frames.DEFINES_NOTHING,
         )
         for one, version, statement in zip(stored, versions, statements, strict=True)
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log import frame as frames
-from lrs.store import term
+from lrs.store import digest, term
 from lrs.store.batch import Batch, flags_of, voiding_rows
 from lrs.store.copy import Rows
 from lrs.store.reread import Stored, reread
@@ -72,6 +72,7 @@ class StatementStore:
             values = {name: found[name] for name in ("tenant", "term", "pos")}
             await _POSTING.copy(connection, _POSTING.encode(len(found), values))
         await self._bequeath(connection, referrers)
+        await digest.add(connection, batch)
         return voided, await self._void(connection, batch)
 
     async def _awaited(

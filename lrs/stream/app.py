@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import faust
 from faust.tables.manager import TableManager
 
-from lrs.stream import kafka
 from lrs.stream.assignment import Assignment
 from lrs.stream.stage import StageObserver, Unobserved
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from lrs.log.port import Log
+    from lrs.log.port import Log, Source
     from lrs.store.lease import Lease, Leases
     from lrs.stream.stage import Stage
 
@@ -33,12 +32,20 @@ class StageApp(faust.App):
     """A Faust app that carries one topic's records to one stage; `stage_app` makes it."""
 
     def __init__(
-        self, stage: Stage, log: Log, leases: Leases, observer: StageObserver, **options: Any
+        self,
+        stage: Stage,
+        log: Source,
+        leases: Leases,
+        observer: StageObserver,
+        source: str,
+        **options: Any,
     ) -> None:
-        self.stage, self.stage_log, self.leases, self.observer = stage, log, leases, observer
+        self.stage, self.leases, self.observer = stage, leases, observer
+        self.stage_log = cast("Log", log)  # ticked and read by us only if it is one
+        self.source = source
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.assignment = Assignment(stage, self, observer, self.fail)
-        super().__init__(f"lrs-{stage.name}", **options)
+        super().__init__(f"{source}.{stage.name}", **options)
 
     async def take(self, partitions: Collection[int]) -> list[Lease]:
         """Own these partitions, and no other, from the offsets that the store holds.
@@ -68,6 +75,8 @@ class StageApp(faust.App):
 
     def _new_transport(self) -> Any:
         if self.conf.broker_consumer[0].scheme == "kafka":
+            from lrs.stream import kafka  # half a second's reading: only who needs it does
+
             return kafka.Transport(self.conf.broker_consumer, self)
         return super()._new_transport()
 
@@ -77,24 +86,31 @@ class StageApp(faust.App):
 
 def stage_app(
     stage: Stage,
-    log: Log,
+    log: Source,
     leases: Leases,
     *,
     broker: str = "pglog://",
+    source: str | None = None,
     observer: StageObserver | None = None,
     **options: Any,
 ) -> StageApp:
     """The Faust app of a stage; to be called in the running event loop.
 
     `broker`: `pglog://`, whatever the log of the port is kept in, or `kafka://host:port`, where the
-    records come from Kafka itself. `options` are Faust's settings. The pool behind `leases` and `stage`
+    records come from Kafka itself: from the topic `source` (that of the stage, unless given), by the
+    consumer group `source.stage`. `options` are Faust's settings. The pool behind `leases` and `stage`
     needs a connection for each partition, and two more, so that no partition waits for another's.
     """
+    if broker.startswith("kafka://"):
+        from lrs.stream import kafka
+
+        options = kafka.OPTIONS | options
     app = StageApp(
         stage,
         log,
         leases,
         observer or Unobserved(),
+        source or stage.topic,
         broker=broker,
         store="memory://",
         key_serializer="raw",
@@ -109,7 +125,6 @@ def stage_app(
         web_enabled=False,
         TableManager=NoTables,
         autodiscover=False,
-        **(kafka.OPTIONS if broker.startswith("kafka://") else {}),
         **options,
     )
 
@@ -119,6 +134,6 @@ def stage_app(
 
     # Without acks Faust keeps no books of offsets and commits nothing.
     app.agent(
-        app.topic(stage.topic, value_serializer="raw", key_serializer="raw", acks=False), name=stage.name
+        app.topic(app.source, value_serializer="raw", key_serializer="raw", acks=False), name=stage.name
     )(carry)
     return app

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from faust.types import TP, ConsumerMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from faust.transport.consumer import Consumer as _Driver
 
     from lrs.log.port import Record
+    from lrs.store.lease import Lease
     from lrs.stream.app import StageApp
 else:
     _Driver = object
@@ -72,9 +73,13 @@ class ResumingConsumer(_Driver):
         except Exception as error:
             self.app.fail(error)
             raise
-        offsets = {TP(self.app.stage.topic, lease.partition): lease.next_offset for lease in leases}
+        self._resume(leases)
+        offsets = {TP(self.app.source, lease.partition): lease.next_offset for lease in leases}
         await self.seek_wait(offsets)
         return offsets
+
+    def _resume(self, leases: Sequence[Lease]) -> None:
+        """What a driver does before it seeks."""
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give everything up: what stays with this worker is assigned to it again."""
@@ -83,11 +88,11 @@ class ResumingConsumer(_Driver):
 
     def full(self, partition: int) -> None:
         """Read no more of the partition; what was fetched of it is still delivered."""
-        self.on_buffer_full(TP(self.app.stage.topic, partition))
+        self.on_buffer_full(TP(self.app.source, partition))
 
     def room(self, partition: int) -> None:
         """Read on."""
-        self.on_buffer_drop(TP(self.app.stage.topic, partition))
+        self.on_buffer_drop(TP(self.app.source, partition))
         self._room.set()
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:

@@ -80,7 +80,7 @@ class Consumer(ResumingConsumer, BaseConsumer):
         surplus = {tp.partition for tp in before} - wanted
         if surplus:
             await app.leases.release(surplus)
-        self._assigned = {TP(app.stage.topic, partition) for partition in wanted}
+        self._assigned = {TP(app.source, partition) for partition in wanted}
         app.consumer_generation_id += 1
         await self.on_partitions_assigned(set(self._assigned), app.consumer_generation_id)
 
@@ -121,7 +121,7 @@ class Consumer(ResumingConsumer, BaseConsumer):
 
     def topic_partitions(self, topic: str) -> int | None:
         """How many partitions a topic has; known of the app's own."""
-        return self.app.stage_log.partitions if topic == self.app.stage.topic else None
+        return self.app.stage_log.partitions if topic == self.app.source else None
 
     def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int | None:
         """Records have no keys: the partition is the given one."""
@@ -162,7 +162,7 @@ class Consumer(ResumingConsumer, BaseConsumer):
             return {}
         found: dict[TP, list[Record]] = {}
         for record in records:
-            found.setdefault(TP(self.app.stage.topic, record.partition), []).append(record)
+            found.setdefault(TP(self.app.source, record.partition), []).append(record)
         for tp, taken in list(found.items()):
             if self._positions.get(tp) == positions[tp]:
                 self._positions[tp] = taken[-1].offset + 1

@@ -7,12 +7,19 @@ kernel/canonical.py.
 
 from lrs.xapi.agent import read_agent
 from lrs.xapi.reader import read_statements
-from lrs.xapi.render import format_uuid, render_canonical, render_exact, render_ids
+from lrs.xapi.render import (
+    activities_in,
+    format_uuid,
+    render_canonical,
+    render_exact,
+    render_ids,
+    with_one_language,
+)
 from lrs.xapi.statement import Attachment, Given, ObjectKind, Statement
 from lrs.xapi.text import is_iri, is_language_tag, parse_uuid
 from lrs.xapi.timestamp import format_timestamp, parse_timestamp
 from lrs.xapi.version import Version, negotiate
-from lrs.xapi.violation import Rejected, Violation
+from lrs.xapi.violation import Rejected, TooMany, Violation
 
 __all__ = [
     "Attachment",
@@ -20,8 +27,10 @@ __all__ = [
     "ObjectKind",
     "Rejected",
     "Statement",
+    "TooMany",
     "Version",
     "Violation",
+    "activities_in",
     "format_timestamp",
     "format_uuid",
     "is_iri",
@@ -34,4 +43,5 @@ __all__ = [
     "render_canonical",
     "render_exact",
     "render_ids",
+    "with_one_language",
 ]

@@ -19,7 +19,7 @@ def read_agent(text: bytes, version: Version) -> str:
     """
     done = scan(text, reading.AGENT, version)
     if done.verdict < 0:
-        raise Rejected(explain(text, AGENT_OR_GROUP, version, done, 1))
+        raise Rejected(explain(text, AGENT_OR_GROUP, version, done, 1, 0))
     what, a, b = done.findings[0].tolist()
     if done.rows[0, Column.FINDINGS_END] == 0 or what != Finding.ACTOR:
         rule = TEXTS[Rule.ONE_IDENTIFIER]

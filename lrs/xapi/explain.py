@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lrs.xapi import schema
+from lrs.xapi.kernel.findings import Column
 from lrs.xapi.kernel.layout import (
     DEPTH,
     END,
@@ -64,41 +66,70 @@ class _Number(str):
     __slots__ = ()
 
 
+_JSON = json.JSONDecoder(parse_int=_Number, parse_float=_Number)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_OPENING = re.compile(r"[ \t\r\n]*\[")
+_BETWEEN = re.compile(r"[ \t\r\n]*[\[,]?[ \t\r\n]*\]?[ \t\r\n]*")
+"""What stands before a statement: nothing but the array's, or after the last one its end."""
+
+
 def explain(
-    body: bytes, form: Form, version: Version, done: Scan, most: int, on: npt.NDArray[np.uint8] = ALL_RULES
+    body: bytes,
+    form: Form,
+    version: Version,
+    done: Scan,
+    most: int,
+    bad: int,
+    on: npt.NDArray[np.uint8] = ALL_RULES,
 ) -> tuple[Violation, ...]:
-    """What is wrong with a body that scan refused (or whose scores or ids break a rule): never nothing."""
+    """What is wrong with a body that scan refused, or whose scores break a rule: never nothing.
+
+    ``bad`` is the place of a value that does, those before it being valid to scan; of it alone everything
+    is told, so that the rest of a long body is not decoded value by value.
+    """
     if -Rule.TOO_MANY_STATEMENTS <= done.verdict < 0:
         return (_not_json(body, version, done, most),)
-    violations = walk(body, form, version, on)
+    passed = int(done.rows[bad - 1, Column.END]) if bad else 0
+    violations = walk(body, form, version, on, (bad, passed))
     if not violations:
         rule = Rule(-done.verdict) if done.verdict < 0 else Rule.UNEXPLAINED
         return (_Walk(version, on).breach("$", rule.name, Rule.UNEXPLAINED),)
     return tuple(violations)
 
 
-def walk(body: bytes, form: Form, version: Version, on: npt.NDArray[np.uint8] = ALL_RULES) -> list[Violation]:
-    """Every rule, up to MOST, that a body breaks which is JSON, within the limits; none if it is valid."""
-    value = json.loads(body.decode(), parse_int=_Number, parse_float=_Number)
-    many = form is schema.STATEMENT_FORM and isinstance(value, list)
-    violations: list[Violation] = []
-    ids: set[str] = set()
-    for index, element in enumerate(value if many else [value]):
-        one = _Walk(version, on)
+def walk(
+    body: bytes,
+    form: Form,
+    version: Version,
+    on: npt.NDArray[np.uint8] = ALL_RULES,
+    passed: tuple[int, int] = (0, 0),
+) -> list[Violation]:
+    """Every rule, up to MOST, that the first value breaks that breaks any; none if the body is valid.
+
+    The body is JSON, within the limits. ``passed``: how many values of it are taken to be valid, and the
+    byte at which the last one of them ends.
+    """
+    index, byte = passed
+    text = body[byte:].decode()
+    many = index > 0 or (form is schema.STATEMENT_FORM and _OPENING.match(text) is not None)
+    between = _BETWEEN if many else _SPACE
+    at = 0
+    while (match := between.match(text, at)) is not None and match.end() < len(text):
+        element, at = _JSON.raw_decode(text, match.end())
         path = f"$[{index}]" if many else "$"
-        found = list(one.value(path, element, form, _STATEMENT_CLAUSE))
-        sent = element.get("id") if form is schema.STATEMENT_FORM and isinstance(element, dict) else None
-        identifier = None
-        if type(sent) is str:
-            identifier = shorten(sent)
-            if sent.lower() in ids and on[Rule.REPEATED_ID]:
-                found.append(one.breach(f"{path}.id", sent, Rule.REPEATED_ID))
-            ids.add(sent.lower())
-        for violation in found[: MOST - len(violations)]:
-            violations.append(msgspec.structs.replace(violation, index=index, id=identifier))
-        if len(violations) == MOST:
-            break
-    return violations
+        found = list(islice(_Walk(version, on).value(path, element, form, _STATEMENT_CLAUSE), MOST))
+        if found:
+            sent = element.get("id") if form is schema.STATEMENT_FORM and isinstance(element, dict) else None
+            identifier = shorten(sent) if type(sent) is str else None
+            return [msgspec.structs.replace(one, index=index, id=identifier) for one in found]
+        index += 1
+    return []
+
+
+def repeated_id(index: int, sent: str, version: Version) -> Violation:
+    """That the statement at a place of a batch has the id of another one."""
+    breach = _Walk(version, ALL_RULES).breach(f"$[{index}].id", sent, Rule.REPEATED_ID)
+    return msgspec.structs.replace(breach, index=index, id=shorten(sent))
 
 
 def _not_json(body: bytes, version: Version, done: Scan, most: int) -> Violation:

@@ -13,7 +13,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from lrs.xapi.explain import explain
+from lrs.xapi.attachment import read_attachment
+from lrs.xapi.explain import explain, repeated_id
 from lrs.xapi.kernel import reading
 from lrs.xapi.kernel.findings import Column, Finding, Read
 from lrs.xapi.kernel.layout import FREE
@@ -23,7 +24,7 @@ from lrs.xapi.schema import STATEMENT_FORM
 from lrs.xapi.score import Score, breaches, holds
 from lrs.xapi.statement import Attachment, ObjectKind, Statement
 from lrs.xapi.version import Version
-from lrs.xapi.violation import Rejected
+from lrs.xapi.violation import Rejected, TooMany, Violation
 
 _VERB, _ACTOR, _DIRECT_AGENT, _RELATED_AGENT, _NAME = range(Finding.VERB, Finding.NAME + 1)
 _OBJECT_ACTIVITY, _RELATED_ACTIVITY = int(Finding.OBJECT_ACTIVITY), int(Finding.RELATED_ACTIVITY)
@@ -43,16 +44,12 @@ _HAS_TIMESTAMP = 2
 _NO_SCORE = Score()
 
 
-class _Attachment(msgspec.Struct, rename="camel"):
-    sha2: str
-    content_type: str
-    length: int
-    usage_type: str
-    file_url: str | None = None
+class _Identified(msgspec.Struct):
+    id: str
 
 
+_decode_id = msgspec.json.Decoder(_Identified).decode
 _decode_score = msgspec.json.Decoder(Score).decode
-_decode_attachment = msgspec.json.Decoder(_Attachment).decode
 
 
 class _BadScore(Exception):
@@ -64,20 +61,37 @@ def read_statements(
 ) -> list[Statement]:
     """The statements of a request's body, in its order: one JSON object, or an array, which may be empty.
 
-    Raises Rejected, with all that is wrong (up to violation.MOST), when any of them breaks any rule, when
-    one id stands twice, or when there are more than max_statements. ``on`` switches rules off, for tests.
+    Raises Rejected when any of them breaks any rule, with all that is wrong with one that does (up to
+    violation.MOST); when one id stands twice; TooMany when there are more than max_statements. ``on``
+    switches rules off, for tests.
     """
     done = scan(body, reading.STATEMENT, version, max_statements, on)
+    statements: list[Statement] = []
     if done.verdict >= 0:
         try:
-            statements = list(_records(body, done, on))
+            statements.extend(_records(body, done, on))
         except _BadScore:
-            pass
+            bad = len(statements)
         else:
             ids = [statement.id for statement in statements if statement.id is not None]
             if len(set(ids)) == len(ids) or not on[Rule.REPEATED_ID]:
                 return statements
-    raise Rejected(explain(body, STATEMENT_FORM, version, done, max_statements, on))
+            raise Rejected((_repeated(statements, version),))
+    else:
+        bad = int(np.argmin(done.rows[:, Column.END] > 0))
+    kind = TooMany if done.verdict == -Rule.TOO_MANY_STATEMENTS else Rejected
+    raise kind(explain(body, STATEMENT_FORM, version, done, max_statements, bad, on))
+
+
+def _repeated(statements: list[Statement], version: Version) -> Violation:
+    """What to tell of the first statement whose id another one had before."""
+    first: dict[bytes | None, int] = {}
+    index = next(
+        place
+        for place, statement in enumerate(statements)
+        if first.setdefault(statement.id, place) != place and statement.id is not None
+    )
+    return repeated_id(index, _decode_id(statements[index].raw).id, version)
 
 
 def _score(text: bytes, on: npt.NDArray[np.uint8]) -> Score:
@@ -97,11 +111,6 @@ def _fraction(text: bytes, whole: float) -> float | None:
 
 def _unique(texts: list[str]) -> tuple[str, ...]:
     return (texts[0],) if len(texts) == 1 else tuple(dict.fromkeys(texts))
-
-
-def _attachment(text: bytes) -> Attachment:
-    sent = _decode_attachment(text)
-    return Attachment(sent.sha2, sent.content_type, sent.length, sent.usage_type, sent.file_url is not None)
 
 
 def _records(body: bytes, done: Scan, on: npt.NDArray[np.uint8]) -> Iterator[Statement]:
@@ -138,7 +147,7 @@ def _records(body: bytes, done: Scan, on: npt.NDArray[np.uint8]) -> Iterator[Sta
                 elif what == _SUB_SCORE:
                     _score(text[a:b], on)
                 elif what == _ATTACHMENT:
-                    attachments.append(_attachment(text[a:b]))
+                    attachments.append(read_attachment(text[a:b]))
                 elif what == _EXTENSION + _CMI5_PROGRESS:
                     progress = _fraction(text[a:b], 100)
                 elif what == _EXTENSION + _VIDEO_PROGRESS:

@@ -6,7 +6,7 @@ two are made of the exact form; values that they do not touch keep their bytes, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -143,6 +143,24 @@ def render_canonical(
         return _encode(members)
 
     return _statement(exact, None, activity, verb)
+
+
+def with_one_language(definition: bytes, accept_language: str | None) -> bytes:
+    """A definition (JSON) with one language in each of its maps, the best for the header."""
+    return _one_language_each(definition, language.preferences(accept_language))
+
+
+def activities_in(exact: Iterable[bytes]) -> set[str]:
+    """The ids of all activities that stand anywhere in statements."""
+    found: set[str] = set()
+
+    def note(text: bytes) -> bytes:
+        found.add(_text(_members(text)["id"]))
+        return text
+
+    for statement in exact:
+        _statement(statement, None, note, lambda verb: verb)
+    return found
 
 
 _Change = Callable[[bytes], bytes]

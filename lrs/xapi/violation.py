@@ -38,6 +38,10 @@ class Rejected(Exception):
         return "; ".join(f"{v.path} = {v.value}: {v.rule} ({v.clause})" for v in self.violations)
 
 
+class TooMany(Rejected):
+    """There are more statements than are taken at once."""
+
+
 def shorten(text: str) -> str:
     """JSON text cut to what fits into an error message."""
     return text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"

@@ -121,5 +121,5 @@ RULES: tuple[Row, ...] = (
     *(Row(f"version {version} is spoken", _VERSIONING, "GET", 200, headers={VERSION: version}, has={VERSION: answered}) for version, answered in (("1.0", r"^1\.0\.3$"), ("1.0.9", r"^1\.0\.3$"), ("2.0", r"^2\.0\.0$"), ("2.0.5", r"^2\.0\.0$"))),
     *(Row(f"{method} needs credentials", _AUTH, method, 401, {"statementId": FRESH} if method == "PUT" else {}, GOOD, {"authorization": header}, has={"www-authenticate": "^Basic "})
       for method in ("GET", "POST", "PUT") for header in (None, "Basic", "Basic x", "Basic eDp5", "Bearer x")),
-    *(Row(f"{method} is not a method of statements", "Part Three 2.1", method, 405, has={"allow": "^GET, HEAD, POST, PUT$"}) for method in ("DELETE", "PATCH")),
+    *(Row(f"{method} is not a method of statements", "Part Three 2.1", method, 405, has={"allow": "^GET, HEAD, POST, PUT, OPTIONS$"}) for method in ("DELETE", "PATCH")),
 )  # fmt: skip

@@ -8,15 +8,12 @@ import uuid
 import pytest
 import pytest_asyncio
 
-from lrs.http.documents import RESOURCES
+from lrs.http.document_resource import RESOURCES
 from lrs.store.document import Kind
 from lrs.xapi import Version
 from tests.conformance.document_rules import RULES, TAG, Row
 from tests.http.client import Answer, Client
-from tests.http.conftest import system
 from tests.http.system import System
-
-__all__ = ["system"]
 
 PATH = {resource.kind: resource.path for resource in RESOURCES}
 AGENT = {"mbox": "mailto:meera@example.org"}

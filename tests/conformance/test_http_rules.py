@@ -12,11 +12,8 @@ import pytest_asyncio
 from lrs.xapi import Version
 from tests.conformance.http_rules import FRESH, RULES, SAME, STORED, VOIDED, Row
 from tests.http.client import STATEMENTS, Client
-from tests.http.conftest import system
 from tests.http.sample import fresh, void
 from tests.http.system import System
-
-__all__ = ["system"]
 
 CASES = [
     pytest.param(row, version, id=f"{version.value} {row.method} {row.says}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -30,11 +30,19 @@ class Report:
 
 
 async def crash(
-    directory: Path, faults: int, seed: int, progress: Callable[[Report], None] = lambda _: None
+    directory: Path,
+    faults: int,
+    seed: int,
+    progress: Callable[[Report], None] = lambda _: None,
+    environment: Mapping[str, str] | None = None,
+    victims: Sequence[str] = VICTIMS,
 ) -> Report:
-    """Kill as often as asked; raises AssertionError at the first thing that is not as it must be."""
+    """Kill as often as asked; raises AssertionError at the first thing that is not as it must be.
+
+    `environment`: further settings; `victims`: whom it hits, each once before any is hit again."""
     rng, ledger, report = Random(seed), Ledger(), Report()
     lrs = Lrs(directory)
+    lrs.environment.update(environment or {})
     lrs.start()
     try:
         await lrs.ready()
@@ -43,7 +51,7 @@ async def crash(
             since = (
                 datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             )
-            victim = VICTIMS[number % len(VICTIMS)] if number < len(VICTIMS) else rng.choice(VICTIMS)
+            victim = victims[number] if number < len(victims) else rng.choice(victims)
             await _round(lrs, rng, ledger, report, victim)
             fresh = ledger.batches[first:]
             await check.caught_up(lrs)

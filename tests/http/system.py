@@ -13,15 +13,20 @@ from importlib import resources
 import asyncpg
 from prometheus_client import CollectorRegistry
 
+from lrs.attachment.postgres import PostgresAttachments
 from lrs.composition import worker
+from lrs.http import attachments as attachment
 from lrs.http.access import Access
 from lrs.http.activities import Activities
 from lrs.http.body import Admission
+from lrs.http.credentials import CredentialResource
+from lrs.http.digest import Digests
 from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
 from lrs.http.people import People
+from lrs.http.person import Person
 from lrs.http.platform import Platform
 from lrs.http.statements import Statements
 from lrs.log.port import STATEMENTS
@@ -32,14 +37,17 @@ from lrs.metrics.readiness import Readiness
 from lrs.metrics.registry import exposition, process_registry
 from lrs.process import Process
 from lrs.settings import Settings
-from lrs.store.catalogue import ensure_catalogue
-from lrs.store.credential import Credentials
+from lrs.store.catalogue import Catalogues, ensure_catalogue
+from lrs.store.credential import EVERYTHING, Credentials
 from lrs.store.definition import Definitions
 from lrs.store.dictionary import Dictionaries
 from lrs.store.document import DocumentStore
+from lrs.store.erasure import PATIENCE, Eraser
+from lrs.store.export import Exporter
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
 from tests.http.client import Client
+from tests.http.issuer import Issuer
 
 PARTITIONS = 4
 CATALOGUE = resources.files("lrs.demo").joinpath("catalogue.yaml").read_text("utf-8")
@@ -52,6 +60,10 @@ class Limits:
     """What may differ between edges; by default generous, so that a slow machine fails no test."""
 
     max_body: int = 1 << 20
+    max_document: int = 0
+    """0: as `max_body`."""
+    max_attachment: int = 64 << 20
+    max_attachments: int = 64 << 20
     max_requests: int = 256
     max_bytes: int = 16 << 20
     read_wait: float = 10.0
@@ -83,10 +95,10 @@ class System:
             await ensure_catalogue(self.pool, tenant, CATALOGUE)
         return await self.client(tenant)
 
-    async def client(self, tenant: int, voids: str = "any") -> Client:
-        """A client with another credential of a tenant."""
+    async def client(self, tenant: int, *scopes: str, voids: str = "any", admin: bool = False) -> Client:
+        """A client with another credential of a tenant; without scopes it has every one."""
         key, secret = f"key-{uuid.uuid4().hex}", uuid.uuid4().hex
-        await self.credentials.ensure(tenant, key, secret, voids=voids)
+        await self.credentials.ensure(tenant, key, secret, scopes or EVERYTHING, voids, admin=admin)
         return Client(self.edge, key, secret, tenant)
 
     async def count(self, tenant: int) -> int:
@@ -95,15 +107,16 @@ class System:
         return int(await self.pool.fetchval("select count(*) from statement where tenant = $1", tenant))
 
 
-async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
-    """An edge on a store, as the composition puts it together, without a server around it."""
+async def assemble(pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = None) -> System:
+    """An edge on a store, as the composition puts it together, without a server around it. It accepts
+    the issuer's tokens, if there is one."""
     registry = CollectorRegistry()
     metrics = EdgeMetrics(registry, ROUTES)
     names, dictionaries = Names(pool), Dictionaries()
     await dictionaries.load_newest(pool)
     log = await PostgresLog.open(pool, STATEMENTS, PARTITIONS)
     credentials = Credentials(pool, names)
-    access = Access(credentials)
+    access = Access(credentials, None if issuer is None else issuer.verifier(credentials, names))
     horizon = Horizon(pool, limits.read_wait)
     framer = Framer(
         log,
@@ -116,12 +129,14 @@ async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
         max_bytes=1 << 20,
     )
     admission = Admission(limits.max_requests, limits.max_bytes)
+    attachments = PostgresAttachments(pool)
     ingest = Ingest(
         access,
         framer,
         admission,
         metrics,
-        max_body=limits.max_body,
+        attachments,
+        attachment.Limits(limits.max_body, limits.max_attachment, limits.max_attachments),
         writable=limits.writable,
         patience=limits.patience,
     )
@@ -131,17 +146,28 @@ async def assemble(pool: asyncpg.Pool, limits: Limits) -> System:
         names,
         ingest.bodies,
         admission,
-        longest=limits.max_body,
+        longest=limits.max_document or limits.max_body,
+        mergeable=limits.max_body,
         writable=limits.writable,
     )
     edge = Edge(
         ingest,
-        Statements(pool, access, names, credentials, dictionaries, horizon, metrics, admission),
+        Statements(pool, access, names, credentials, dictionaries, horizon, metrics, admission, attachments),
         Platform(pool, access, names, horizon),
         {
             **documents.routes(),
             **People(pool, access, names, dictionaries, horizon).routes(),
             **Activities(access, Definitions(pool), horizon).routes(),
+            **Digests(pool, access, horizon).routes(),
+            **Person(
+                pool,
+                access,
+                names,
+                horizon,
+                Exporter(pool, credentials, dictionaries, Catalogues(pool, names), attachments),
+                Eraser(pool, names, dictionaries, attachments, Horizon(pool, PATIENCE)),
+            ).routes(),
+            **CredentialResource(credentials, access, ingest.bodies).routes(),
         },
         metrics,
         Readiness(()),

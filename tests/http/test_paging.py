@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,9 @@ async def test_pages_to_the_last_repeat_and_miss_nothing_while_others_write(
     alone: Client, ascending: str, query: dict[str, object]
 ) -> None:
     async with writing(alone) as acknowledged, asyncio.timeout(30):
-        before: list[str] = []
-        while len(acknowledged) == len(before):  # a list during which others did write
+        before = list(acknowledged)
+        found: list[dict[str, Any]] = []
+        while len(acknowledged) == len(before) or not found:  # a list during which others did write
             before = list(acknowledged)
             found = await alone.listed(limit="7", ascending=ascending, **query)
     ids = [one["id"] for one in found]

@@ -182,4 +182,4 @@ async def test_head_version_method_and_credentials(lrs: Client, path: str) -> No
     assert (await ask("GET", x_experience_api_version=None)).status == 400
     assert (await ask("GET", authorization=None)).status == 401
     refused = await ask("PUT")
-    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest_asyncio
 
+from lrs.http import statements
 from tests.http.client import Client
 from tests.http.sample import agent, fresh, reference, statement, void
 from tests.http.system import System
@@ -69,3 +73,61 @@ async def test_progress_is_the_tenants_own(two: tuple[Client, Client]) -> None:
     query = {"agent": agent("learner")}
     assert (await others.get(query, "/api/v1/progress")).json["activities"] != []
     assert (await mine.get(query, "/api/v1/progress")).json["activities"] == []
+
+
+async def test_a_more_link_changed_by_hand_reaches_no_other_tenant(two: tuple[Client, Client]) -> None:
+    mine, others = two
+    await others.post([statement("secret") for _ in range(5)])
+    own = (await mine.post([statement("secret") for _ in range(5)])).json
+    link = (await others.get({"limit": "2", "agent": agent("secret")})).json["more"]
+    more = statements._read_more(link.removeprefix(statements.MORE_PATH))
+    asked = more.query
+    changes: list[dict[str, Any]] = [{name: None} for name in ("agent", "authority", "actor", "after")]
+    changes += [{"horizon": ()}, {"authority": 1}, {"actor": asked.agent}, {"related_agents": True}]
+    for change in [*changes, {name: value for each in changes[:4] for name, value in each.items()}]:
+        query = msgspec.structs.replace(asked, limit=500, **change)
+        answer = await mine.more(statements._write_more(msgspec.structs.replace(more, query=query)))
+        assert answer.status == 200, answer
+        assert {one["id"] for one in answer.json["statements"]} <= set(own)
+
+
+async def test_one_ids_conflict_is_no_other_tenants(two: tuple[Client, Client]) -> None:
+    mine, others = two
+    one = statement(id=fresh())
+    other = statement(about="another", id=one["id"])
+    assert (await others.post(one)).status == 200
+    for sent, status in ((other, 200), (other, 200), (one, 409)):
+        assert (await mine.post(sent)).status == status
+    await mine.post(void(one["id"]))
+    assert (await mine.get({"statementId": one["id"]})).status == 404
+    assert (await others.get({"statementId": one["id"]})).status == 200
+
+
+async def test_no_definition_and_no_name_reaches_over(two: tuple[Client, Client]) -> None:
+    mine, others = two
+    page = {"id": "https://example.org/shared", "definition": {"name": {"en": "Theirs"}}}
+    await others.post(statement(agent("learner") | {"name": "Theirs"}, object=page))
+    known = (await mine.get({"activityId": page["id"]}, "/xapi/activities")).json
+    assert known == {"objectType": "Activity", "id": page["id"]}
+    assert "name" not in (await mine.get({"agent": agent("learner")}, "/xapi/agents")).json
+
+
+async def test_no_document_reaches_over(two: tuple[Client, Client]) -> None:
+    mine, others = two
+    about = {"activityId": "https://example.org/shared"}
+    of = {"agent": agent("learner")}
+    for path, query in (
+        ("/xapi/activities/state", {**about, **of, "stateId": "s"}),
+        ("/xapi/agents/profile", {**of, "profileId": "p"}),
+        ("/xapi/activities/profile", {**about, "profileId": "p"}),
+    ):
+        if_none: dict[str, str | None] = {"if-none-match": "*"}
+        for client, body in ((others, b'"theirs"'), (mine, b'"mine"')):
+            assert (await client.get(query, path)).status == 404
+            assert (await client.request("PUT", path, query, body, if_none)).status == 204
+        named = {
+            name: value for name, value in query.items() if not name.endswith("Id") or name == "activityId"
+        }
+        assert (await mine.request("DELETE", path, query)).status == 204
+        assert (await mine.get(named, path)).json == []
+        assert (await others.get(query, path)).body == b'"theirs"'

@@ -25,7 +25,7 @@ LIBRARIES = HERE.parent.parent / "build" / "kafka" / "libs"
 
 def missing() -> str | None:
     """Why there can be no Kafka here; None if there can."""
-    absent = [program for program in ("java", "mvn") if shutil.which(program) is None]
+    absent = [program for program in ("java", "mvn", "openssl") if shutil.which(program) is None]
     return f"no Kafka without {' and '.join(absent)}" if absent else None
 
 
@@ -54,12 +54,14 @@ class Broker:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._port = free_port()
+        self._port, self._secure_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         controller = free_port()
         settings = (HERE / "server.properties").read_text()
         for name, value in {
             "PORT": str(self._port),
+            "SECURE_PORT": str(self._secure_port),
+            "KEYSTORE": str(self._keystore()),
             "CONTROLLER_PORT": str(controller),
             "DATA": str(directory / "data"),
         }.items():
@@ -73,6 +75,31 @@ class Broker:
     def address(self) -> str:
         """host:port."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def secure_address(self) -> str:
+        """host:port of the listener with TLS and SASL: PLAIN knows the user `lrs` with `secret`."""
+        return f"127.0.0.1:{self._secure_port}"
+
+    @property
+    def certificate(self) -> Path:
+        """Who signed the certificate of the secure listener: itself."""
+        return self._directory / "certificate.pem"
+
+    def _keystore(self) -> Path:
+        """A key and its certificate in one file."""
+        key, store = self._directory / "key.pem", self._directory / "keystore.pem"
+        subprocess.run(
+            [
+                "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+                "-keyout", str(key), "-out", str(self.certificate),
+            ],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
+        store.write_text(key.read_text() + self.certificate.read_text())
+        return store
 
     def _command(self, main: str, *arguments: str) -> list[str]:
         return ["java", "-Xmx400m", "-cp", f"{LIBRARIES}/*", main, *arguments]

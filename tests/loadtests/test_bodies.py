@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.bodies import Body, Supply, make_bodies
+from loadtests.bodies import Body, Supply
+from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
 from lrs.xapi import Version, format_uuid, read_statements
 

@@ -143,6 +143,9 @@ def test_up_serves_survives_being_killed_and_stops_in_order(directory: DataDirec
     with up(directory) as first:
         assert first.ask("/xapi/statements", [sent]) == [sent["id"]]
         assert first.stored(sent)["actor"] == sent["actor"]
+        [root] = first.ask("/api/v1/credentials")["credentials"]
+        listed = json.loads(lrs("credential", "list", "--json", "--data", str(directory.path)).stdout)
+        assert (listed, root["key"], root["admin"]) == ({"credentials": [root]}, "root", True)
         second = lrs("up", "--data", str(directory.path))
         assert second.returncode == 1
         assert f"is in use by another program (process {first.process.pid})" in second.stderr

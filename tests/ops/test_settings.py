@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs.settings import Settings, SettingsError, load, without_password
+from lrs.secrecy import without_password
+from lrs.settings import Settings, SettingsError, load
 
 
 def errors(environment: dict[str, str], config: Path | None = None, **options: object) -> list[str]:
@@ -89,12 +90,20 @@ def test_a_value_of_the_wrong_type_in_the_file_is_not_converted(tmp_path: Path) 
         ({"LRS_STORE": "mysql://host/db"}, "LRS_STORE = ***: must be 'embedded' or 'postgresql://…'"),
         ({"LRS_STORE": "postgresql://host"}, "must name a database"),
         ({"LRS_STORE": "postgresql://host:port/db"}, "Port could not be cast"),
-        ({"LRS_LOG": "kafka://broker:9092"}, "cannot use it yet"),
+        ({"LRS_LOG": "kafka://broker"}, "must be 'kafka://host:port,host:port,…'"),
+        ({"LRS_KAFKA_INTAKE": "key"}, "needs the log on Kafka"),
+        ({"LRS_KAFKA_SASL": "PLAIN"}, "give both, or neither"),
+        ({"LRS_KAFKA_TLS": "true", "LRS_KAFKA_CERTIFICATE": "c.pem"}, "give both, or neither"),
+        ({"LRS_KAFKA_CA": "ca.pem"}, "need LRS_KAFKA_TLS"),
         ({"LRS_LOG": "sqlite"}, "LRS_LOG = 'sqlite': must be 'postgresql' or 'kafka://…'"),
         ({"LRS_ADMIN_KEY": "root"}, "LRS_ADMIN_KEY and LRS_ADMIN_SECRET: give both, or neither"),
         (
             {"LRS_MAX_BODY": "1GB"},
             "LRS_MAX_BYTES_IN_FLIGHT = 67108864: must be at least LRS_MAX_BODY = 1073741824",
+        ),
+        (
+            {"LRS_MAX_ATTACHMENT": "1GB"},
+            "LRS_MAX_ATTACHMENTS = 268435456: must be at least LRS_MAX_ATTACHMENT = 1073741824",
         ),
     ],
 )

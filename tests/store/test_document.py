@@ -98,6 +98,7 @@ async def test_no_query_scans_the_table(pool: asyncpg.Pool) -> None:
     arguments = {
         "find": f"{place}, true, 1048576",
         "pieces": "1, 5",
+        "piece": "1, 5, 1",
         "create": f"{place}, 'x', 't', '', 1, array[''::bytea]",
         "replace": f"{place}, 9, 't', '', 1, array[''::bytea]",
         "delete": f"{place}, 9",

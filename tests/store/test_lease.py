@@ -143,7 +143,7 @@ async def test_a_worker_goes_on_where_the_output_ends(
     (lease,) = await leases.seize({2}, LOG, ends())
     async with pool.acquire() as connection, connection.transaction():
         await advance(connection, STAGE, 2, lease.epoch, 0, 17, 1000)
-    assert await others.seize({2}, LOG, ends()) == [Lease(2, 2, 17)]
+    assert await others.seize({2}, LOG, ends()) == [Lease(2, 2, 17, 1000)]
 
 
 async def test_an_output_of_an_epoch_that_is_over_is_refused(
@@ -185,7 +185,7 @@ async def test_a_new_epoch_waits_for_the_output_that_is_being_committed(
         await asyncio.sleep(0.1)
         assert not seizing.done()
         await transaction.commit()
-    assert await seizing == [Lease(0, 2, 42)]
+    assert await seizing == [Lease(0, 2, 42, 1000)]
 
 
 async def test_a_client_that_falls_silent_in_its_transaction_loses_it(

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from lrs.store import term
-from lrs.store.listing import Query, page
+from lrs.store.listing import PROBED, Query, page, probe, rarest
 from tests.store.model import Wanted, ids, matches
 from tests.store.path import PARTITIONS, Path, learner, ref, said, void
 
@@ -191,6 +191,35 @@ async def test_a_list_of_one_authority_has_nothing_of_another(path: Path) -> Non
     assert await listed(path, Query(limit=10, authority=number)) == [own["id"]]
     agent = await path.names.find("agent", 1, f"mbox:{learner(1)['mbox']}")
     assert await listed(path, Query(limit=10, authority=number, agent=agent)) == [own["id"]]
+
+
+async def test_the_rarest_filter_leads_wherever_the_page_begins(path: Path) -> None:
+    common = [said(1, VERBS[0], "a:common") for _ in range(2 * PROBED)]
+    rare = [said(1, VERBS[0], "a:rare") for _ in range(3)]
+    await path.send([*common[:PROBED], *rare, *common[PROBED:]])
+    others = [said(2, VERBS[1], "a:common") for _ in range(2)]
+    await path.send(others)
+    numbers = {
+        "agent": await path.names.find("agent", 1, f"mbox:{learner(1)['mbox']}"),
+        "other": await path.names.find("agent", 1, f"mbox:{learner(2)['mbox']}"),
+        **{name: await path.names.find("activity", 1, f"a:{name}") for name in ("common", "rare")},
+        "verb": await path.names.find("verb", 1, VERBS[0]),
+    }
+    for ascending in (False, True):
+        busy = Query(limit=10, agent=numbers["agent"], activity=numbers["rare"], ascending=ascending)
+        assert await rarest(path.pool, 1, busy) == 1
+        few = Query(limit=10, agent=numbers["other"], activity=numbers["common"], ascending=ascending)
+        assert await rarest(path.pool, 1, few) == 0
+        assert await listed(path, busy) == ids(rare if ascending else rare[::-1])
+        assert await listed(path, few) == ids(others if ascending else others[::-1])
+    # Of those with many matches, the one whose matches lie the farthest apart.
+    spread = Query(limit=10, agent=numbers["agent"], activity=numbers["common"])
+    rows = await path.pool.fetch(*_asked(probe(1, spread)))
+    assert [row["count"] for row in rows] == [PROBED, PROBED]
+
+
+def _asked(probed: tuple[str, list[Any]]) -> tuple[Any, ...]:
+    return probed[0], *probed[1]
 
 
 async def test_a_list_has_nothing_of_another_tenant(path: Path) -> None:

@@ -126,16 +126,41 @@ def test_more_statements_than_allowed_are_refused() -> None:
         read_statements(body, Version.V1_0_3, max_statements=3)
 
 
-def test_all_violations_are_told_up_to_a_bound() -> None:
-    wrong = {"id": "x", "actor": {}, "verb": {"id": "y", "display": {"a12345": 1}}, "Object": {}}
+WRONG: dict[str, Any] = {
+    "id": "x",
+    "actor": {},
+    "verb": {"id": "y", "display": {"a12345": 1}},
+    "Object": {},
+}
+
+
+def test_all_violations_of_a_statement_are_told_up_to_a_bound() -> None:
     with pytest.raises(Rejected) as refusal:
-        read_statements(json.dumps(wrong).encode(), Version.V1_0_3)
+        read_statements(json.dumps(WRONG).encode(), Version.V1_0_3)
     assert {v.path for v in refusal.value.violations} == {
         *("$.id", "$.actor", "$.verb.id", "$.verb.display.a12345", "$.Object", "$.object")
     }
     with pytest.raises(Rejected) as refusal:
-        read_statements(json.dumps([wrong] * 30).encode(), Version.V1_0_3)
+        read_statements(json.dumps(WRONG | {f"x{n}": n for n in range(30)}).encode(), Version.V1_0_3)
     assert len(refusal.value.violations) == MOST
+
+
+@pytest.mark.parametrize("before", [0, 1, 2, 150])
+@pytest.mark.parametrize("space", ["", " \n"])
+@pytest.mark.parametrize(
+    "wrong", [WRONG, changed({"result.score": {"scaled": 2}}), [], None, "x"], ids=lambda w: type(w).__name__
+)
+def test_the_first_statement_that_is_wrong_is_told_of_alone(before: int, space: str, wrong: object) -> None:
+    values = [*[json.loads(MINIMAL)] * before, wrong, wrong]
+    between = f"{space},{space}"
+    body = f"{space}[{space}{between.join(map(json.dumps, values))}{space}]{space}".encode()
+    with pytest.raises(Rejected) as refusal:
+        read_statements(body, Version.V1_0_3)
+    told = refusal.value.violations
+    assert {v.index for v in told} == {before}
+    assert all(v.path.startswith(f"$[{before}]") for v in told)
+    alone = walk(json.dumps([wrong]).encode(), STATEMENT_FORM, Version.V1_0_3)
+    assert [v.rule for v in told] == [v.rule for v in alone]
 
 
 def test_a_long_value_is_told_shortened() -> None:

@@ -9,6 +9,9 @@ where d.tenant = $1 and d.kind = $2 and d.agent = $3 and d.activity = $4 and d.r
 -- name: pieces
 select bytes from document_piece where tenant = $1 and content = $2 order by place
 
+-- name: piece
+select bytes from document_piece where tenant = $1 and content = $2 and place = $3
+
 -- name: create
 -- Returns nothing when there is a document already.
 with head as (

@@ -1,9 +1,9 @@
 -- Who reads which partition, and how far it has come; see migrations/0001_log.sql.
 
 -- name: ensure
--- Rows for every partition that a stage reads.
-insert into stage_partition (stage, topic, partition)
-select $1, $2, partition from generate_series(0, $3 - 1) partition
+-- Rows for every partition that a stage reads, with the offsets at which it begins.
+insert into stage_partition (stage, topic, partition, next_offset)
+select $1, $2, place - 1, next_offset from unnest($3::bigint[]) with ordinality as first (next_offset, place)
 on conflict do nothing
 
 -- name: heartbeat
@@ -48,7 +48,7 @@ with given as materialized (
 )
 update stage_partition p set owner = $2, epoch = epoch + 1, log_id = coalesce(log_id, $4)
 from given where p.stage = $1 and p.partition = given.partition
-returning p.partition, p.epoch, p.log_id, p.next_offset
+returning p.partition, p.epoch, p.log_id, p.next_offset, p.theta_us
 
 -- name: release
 update stage_partition set owner = null where stage = $1 and owner = $2 and partition = any ($3::int[])

@@ -41,7 +41,7 @@ where statement.tenant = target.tenant and statement.pos = target.pos and not st
 returning statement.pos, statement.id, statement.authority, statement.flags, statement.dictionary, statement.raw
 
 -- name: by_id
-select s.pos, s.flags, s.dictionary, s.voided, s.raw, s.id, s.authority, a.agent as authority_agent
+select s.pos, s.actor, s.flags, s.dictionary, s.voided, s.raw, s.id, s.authority, a.agent as authority_agent
 from known_id k
 join statement s on s.tenant = k.tenant and s.pos = k.pos
 join authority a on a.tenant = s.tenant and a.authority = s.authority

@@ -1,0 +1,143 @@
+"""`python -m loadtests SCENARIO`: run a load test, reconcile, judge, report."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.path.system import SystemFailed, running
+from loadtests.report import page
+from loadtests.scenario import LoadError, read_scenario, shipped
+from loadtests.target import Target
+from loadtests.trial import Findings, Trial
+from loadtests.verdict import SLO, Judgement, Verdict, read_objectives
+from lrs.scoring.catalogue_file import read_catalogue
+
+PAGE = 150
+"""Width of the tables in a file or a pipe."""
+
+COLOURS = {Judgement.PASSED: "green", Judgement.FAILED: "red", Judgement.NO_FIGURE: "yellow"}
+
+
+@click.command(epilog=f"Scenarios: {', '.join(shipped())}.")
+@click.argument("scenario")
+@click.option("--peak", type=float, help="Requests a second where the curve is highest.")
+@click.option("--seconds", type=float, help="Length of the run; the curve is compressed to it.")
+@click.option("--processes", type=click.IntRange(1, 64), default=1, help="Generator processes.")
+@click.option("--seed", type=int, help="Repeats a plan; by default each run has its own.")
+@click.option("--slo", type=click.Path(path_type=Path), default=SLO, help="What must be kept (TOML).")
+@click.option(
+    "--host", help="Address of a running LRS (default: an `lrs up` of its own, in a fresh directory)."
+)
+@click.option("--key", envvar="LRS_ADMIN_KEY", help="Key of a credential of that LRS.")
+@click.option("--secret", envvar="LRS_ADMIN_SECRET", help="Its secret.")
+@click.option(
+    "--metrics", multiple=True, help="Address of a metrics port of that LRS; may stand several times."
+)
+@click.option("--catalogue", type=click.Path(path_type=Path), help="Catalogue in force at that LRS.")
+@click.option(
+    "--within",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    help="Where the fresh directory is made; the disk matters.",
+)
+@click.option(
+    "--report", type=click.Path(path_type=Path), help="HTML file; the figures go beside it as JSON."
+)
+def main(
+    scenario: str,
+    peak: float | None,
+    seconds: float | None,
+    processes: int,
+    seed: int | None,
+    slo: Path,
+    host: str | None,
+    key: str | None,
+    secret: str | None,
+    metrics: tuple[str, ...],
+    catalogue: Path | None,
+    within: Path,
+    report: Path | None,
+) -> None:
+    """Run the load test SCENARIO (a name, or a TOML file).
+
+    Exit status: 0 passed, 1 failed, 3 no figure to claim (the generator was the bottleneck).
+    """
+    # A request to end is an orderly one: what was started is stopped, the directory deleted.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    console = Console() if Console().is_terminal else Console(width=PAGE)
+    target = Target(host.rstrip("/"), key or "", secret or "", metrics) if host else None
+    try:
+        chosen = read_scenario(scenario)
+        chosen = msgspec.structs.replace(chosen, peak=peak or chosen.peak, seconds=seconds or chosen.seconds)
+        taught = read_catalogue(catalogue.read_text("utf-8"), str(catalogue)) if catalogue else None
+        objectives = read_objectives(slo)
+        with tempfile.TemporaryDirectory(prefix="load-") as directory:
+            trial = Trial(chosen, objectives, Path(directory), processes, seed, taught)
+            findings, verdict = asyncio.run(_run(trial, target, within, console))
+    except (LoadError, SystemFailed, OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    file = report or Path("reports") / f"load-{Path(scenario).stem}-{time.strftime('%Y%m%d-%H%M%S')}.html"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page(findings), "utf-8")
+    figures = file.with_suffix(".json")
+    figures.write_bytes(msgspec.json.format(msgspec.json.encode(findings)) + b"\n")
+    _show(findings, verdict, console)
+    console.print(f"\nwritten to {file} and {figures}")
+    raise SystemExit(verdict.judgement)
+
+
+async def _run(
+    trial: Trial, target: Target | None, within: Path, console: Console
+) -> tuple[Findings, Verdict]:
+    async with _system(target, within, console) as system:
+        return await trial.run(system, console.print)
+
+
+@asynccontextmanager
+async def _system(target: Target | None, within: Path, console: Console) -> AsyncIterator[Target]:
+    if target is not None:
+        yield target
+        return
+    console.print("starting the LRS")
+    async with running(within) as system:
+        yield Target.of(system)
+
+
+def _show(findings: Findings, verdict: Verdict, console: Console) -> None:
+    latencies = Table(title="Seconds, from when requests were due, and from when they were sent")
+    for heading in ("", "count", "intended p50", "p99", "p99.9", "service p50", "p99", "p99.9"):
+        latencies.add_column(heading, justify="right" if heading else "left")
+    for name, clocks in findings["latency"].items():
+        cells = [
+            "-" if clocks[clock][quantile] is None else f"{clocks[clock][quantile]:.4f}"
+            for clock in ("intended", "service")
+            for quantile in ("p50", "p99", "p99.9")
+        ]
+        latencies.add_row(name, f"{clocks['service']['count']:,}", *cells)
+    console.print(latencies)
+    promises = Table(title="Promises")
+    for heading in ("", "limit", "measured", "kept"):
+        promises.add_column(heading, justify="right" if heading else "left")
+    for promise in verdict.promises:
+        measured = "-" if promise.measured is None else f"{promise.measured:.4g}"
+        promises.add_row(promise.name, f"{promise.limit:g}", measured, "yes" if promise.kept else "no")
+    console.print(promises)
+    for text in (*verdict.wrong, *verdict.doubts):
+        console.print(f"- {text}", markup=False)
+    name = verdict.judgement.name.lower().replace("_", " ")
+    console.print(f"[bold {COLOURS[verdict.judgement]}]{name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Whether the store has what was acknowledged: each statement exactly once, nothing that was refused, and
+progress as it follows from what was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from loadtests.hostile import hostile_id
+from loadtests.ledger import Digest, Ledger
+from loadtests.plan import Agenda, agent
+from loadtests.reader import Reader
+from loadtests.scenario import WRITING
+from loadtests.tally import Fate, Outcome
+from lrs.demo.phrase import VERBS
+
+SAMPLED: Final = 40
+"""Statements read one by one, and learners whose progress is compared."""
+SHOWN: Final = 20
+"""Ids, or texts, that a report shows of each kind of difference."""
+
+_CMI5: Final = "https://w3id.org/xapi/cmi5/context/categories/cmi5"
+_WORDS: Final = ("completed", "passed", "failed")
+_IRI: Final = {VERBS[word][0] + word: word for word in _WORDS}
+
+
+@dataclass
+class Reconciliation:
+    """What the comparison came to. Lists show up to SHOWN of what the counts count."""
+
+    by_digest: bool = False
+    """Whether the digests agreed, so that no ids had to be listed."""
+    acknowledged: int = 0
+    in_doubt: int = 0
+    """Statements of requests that got no final answer: they may be there or not."""
+    stored: int = 0
+    """Statements of this run in the store."""
+    in_doubt_stored: int = 0
+    foreign: int = 0
+    """Statements stored meanwhile that this run did not send."""
+    missing_count: int = 0
+    missing: list[str] = field(default_factory=list)
+    twice_count: int = 0
+    twice: list[str] = field(default_factory=list)
+    refused_stored: list[str] = field(default_factory=list)
+    statements_read: int = 0
+    statement_problems: list[str] = field(default_factory=list)
+    learners_read: int = 0
+    outcomes_compared: int = 0
+    """Completions, passes and failures of those learners."""
+    progress_problems: list[str] = field(default_factory=list)
+    drained: float | None = None
+    """Seconds from the end of the load until everything was scored; None when it was not in time."""
+
+    @property
+    def problems(self) -> list[str]:
+        """Everything that must not be, as sentences."""
+        found = []
+        if self.missing_count:
+            found.append(f"{self.missing_count:,} acknowledged statements are missing: {self.missing[:3]}")
+        if self.twice_count:
+            found.append(f"{self.twice_count:,} statements are there more than once: {self.twice[:3]}")
+        if self.refused_stored:
+            found.append(f"statements that had to be refused are stored: {self.refused_stored[:3]}")
+        if self.drained is None:
+            found.append("what was acknowledged was not scored in time")
+        return [*found, *self.statement_problems, *self.progress_problems]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "problems": self.problems}
+
+
+async def reconcile(
+    agenda: Agenda, outcome: Outcome, reader: Reader, since: str, *, patience: float
+) -> Reconciliation:
+    """Wait until the store has scored all that was acknowledged, up to `patience` seconds; then compare.
+
+    `since`: the store's Consistent-Through before the run.
+    """
+    result = Reconciliation()
+    began = time.monotonic()
+    positions = outcome.merged().positions
+    if await _drained(reader, positions, patience):
+        result.drained = round(time.monotonic() - began, 2)
+    writes = [number for number in range(len(agenda)) if agenda.request(number).kind in WRITING]
+    done = [number for number in writes if outcome.fate(number) is Fate.DONE]
+    doubted = [number for number in writes if outcome.fate(number) in (Fate.IN_DOUBT, Fate.WRONG)]
+    sent = _ids(agenda, done)
+    doubts = _ids(agenda, doubted)
+    ledger = Ledger(reader, since)
+    result.by_digest, until = await ledger.agrees(Digest.of(sent))
+    found = Counter(sent) if result.by_digest else await ledger.ids(until)
+    compare(result, sent, doubts, found, _refused_ids(agenda))
+    rng = random.Random(agenda.plan.seed)
+    await _read_statements(result, agenda, rng.sample(done, min(SAMPLED, len(done))), reader)
+    await _read_progress(result, agenda, outcome, rng.sample(done, min(SAMPLED, len(done))), reader)
+    return result
+
+
+def compare(
+    result: Reconciliation, sent: set[str], doubts: set[str], found: Counter[str], refused: set[str]
+) -> None:
+    """Set what is stored against what was acknowledged, what is in doubt, and what had to be refused."""
+    stored = found.keys()
+    missing = sorted(sent - stored)
+    twice = sorted(id_ for id_, count in found.items() if count > 1)
+    result.acknowledged, result.in_doubt = len(sent), len(doubts)
+    result.stored = len(stored & (sent | doubts))
+    result.in_doubt_stored = len(stored & doubts)
+    result.foreign = len(stored - sent - doubts)
+    result.missing_count, result.missing = len(missing), missing[:SHOWN]
+    result.twice_count, result.twice = len(twice), twice[:SHOWN]
+    result.refused_stored = sorted(stored & refused)[:SHOWN]
+
+
+def _ids(agenda: Agenda, numbers: Iterable[int]) -> set[str]:
+    return {id_ for number in numbers for id_ in agenda.sending(number).body.ids}
+
+
+def _refused_ids(agenda: Agenda) -> set[str]:
+    attacks = (number for number in range(len(agenda)) if agenda.request(number).kind == "hostile")
+    return {hostile_id(agenda.plan.seed, number, place) for number in attacks for place in (0, 1)}
+
+
+async def _drained(reader: Reader, positions: dict[int, int], patience: float) -> bool:
+    nobody = msgspec.json.encode(agent(0)).decode()
+    deadline = time.monotonic() + patience
+    for partition, instant in positions.items():
+        wanted = {"agent": nobody, "wait": f"{partition}.{instant}"}
+        while not (await reader.json("/api/v1/progress", wanted))["caught_up"]:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.1)
+    return True
+
+
+async def _read_statements(
+    result: Reconciliation, agenda: Agenda, numbers: Iterable[int], reader: Reader
+) -> None:
+    """Each comes back as it was sent."""
+    for number in numbers:
+        for sent in _statements(agenda, number)[:1]:
+            status, got = await reader.answer("/xapi/statements", {"statementId": sent["id"]})
+            result.statements_read += 1
+            if status != 200:
+                result.statement_problems.append(f"statement {sent['id']}: status {status}, not 200")
+            elif differing := [name for name in sent if got.get(name) != sent[name]]:
+                result.statement_problems.append(f"statement {sent['id']} came back with other {differing}")
+
+
+async def _read_progress(
+    result: Reconciliation, agenda: Agenda, outcome: Outcome, numbers: Iterable[int], reader: Reader
+) -> None:
+    """A learner completed, passed and failed an activity first when the earliest statement says so."""
+    learners = [agenda.sending(number).learners[0] for number in numbers]
+    for learner in dict.fromkeys(learners):
+        requests = agenda.speaking(learner)
+        if any(outcome.fate(number) is not Fate.DONE for number in requests):
+            continue
+        told = await reader.json("/api/v1/progress", {"agent": msgspec.json.encode(agent(learner)).decode()})
+        got = {
+            (activity["id"], word): datetime.fromisoformat(activity[word])
+            for activity in told["activities"]
+            for word in _WORDS
+            if activity[word] is not None
+        }
+        expected = outcomes(
+            statement for number in requests for statement in _statements(agenda, number, learner)
+        )
+        result.learners_read += 1
+        result.outcomes_compared += len(expected)
+        if got != expected:
+            differing = sorted(
+                str(key) for key in got.keys() | expected.keys() if got.get(key) != expected.get(key)
+            )
+            name = agent(learner)["account"]["name"]
+            result.progress_problems.append(f"progress of {name} differs: {differing[:3]}")
+
+
+def outcomes(statements: Iterable[dict[str, Any]]) -> dict[tuple[str, str], datetime]:
+    """When each activity was first completed, passed and failed, by activity and word.
+
+    In cmi5 the object is the learning system's own id of the unit; the publisher's stands first in the
+    grouping (cmi5 8.1.5, 9.6.2.3).
+    """
+    found: dict[tuple[str, str], datetime] = {}
+    for statement in statements:
+        word = _IRI.get(statement["verb"]["id"])
+        if word is not None:
+            related = statement.get("context", {}).get("contextActivities", {})
+            cmi5 = any(category["id"] == _CMI5 for category in related.get("category", ()))
+            activity = related["grouping"][0] if cmi5 else statement["object"]
+            key = (activity["id"], word)
+            at = datetime.fromisoformat(statement["timestamp"])
+            found[key] = min(at, found.get(key, at))
+    return found
+
+
+def _statements(agenda: Agenda, number: int, learner: int | None = None) -> list[dict[str, Any]]:
+    """The statements of a request; of one learner only, where given."""
+    content = msgspec.json.decode(agenda.sending(number).body.content)
+    statements: list[dict[str, Any]] = content if isinstance(content, list) else [content]
+    if learner is None:
+        return statements
+    name = agent(learner)["account"]["name"]
+    return [one for one in statements if one["actor"]["account"]["name"] == name]
