@@ -6,11 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
 from lrs import cluster
 from lrs.attachment.postgres import PostgresAttachments
-from lrs.composition.store import AWAY, connected, opened_logs
+from lrs.composition.store import connected, opened_logs
+from lrs.composition.sweeping import keep_swept
 from lrs.composition.watch import watch
 from lrs.directory import DataDirectory
 from lrs.http.access import Access
@@ -46,17 +45,11 @@ from lrs.store.horizon import Horizon
 from lrs.store.name import Names
 
 if TYPE_CHECKING:
-    from lrs.attachment.port import Attachments
     from lrs.process import Process
     from lrs.settings import Settings
 
-log = structlog.get_logger("lrs.http")
-
 CHECKS = ("store", "listening")
 """What must be in order before an edge is ready."""
-
-SWEEP = 600.0
-"""Seconds between two looks for attachments that no statement uses."""
 
 SHARE = 0.8
 """Share of an edge's time for a stop after which requests under way are no longer waited for."""
@@ -152,7 +145,7 @@ async def edge(process: Process) -> None:
                 await logs.kafka.next_offsets()
 
         watching = asyncio.create_task(watch(process, look))
-        sweeping = asyncio.create_task(_sweep(attachments))
+        sweeping = asyncio.create_task(keep_swept(attachments, horizon))
         try:
             await serve(
                 application,
@@ -186,14 +179,3 @@ def _store_disk(settings: Settings) -> Path | None:
     """Where the store's files lie, if they are on this machine: `lrs up` passes the data directory."""
     directory = DataDirectory(settings.data)
     return directory.path if settings.store in ("embedded", cluster.url(directory)) else None
-
-
-async def _sweep(attachments: Attachments) -> None:
-    """Delete attachments whose statements were never accepted; several edges share the work."""
-    while True:
-        await asyncio.sleep(SWEEP)
-        try:
-            while deleted := await attachments.sweep():
-                log.info("attachments without a statement deleted", number=deleted)
-        except AWAY as error:
-            log.warning("attachments not swept", error=str(error))
