@@ -143,6 +143,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_body: Size = 16 * MIB
     """The longest request body, as sent and as unpacked; one byte more is refused with 413."""
 
+    max_statements: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
+    """The most statements of one request; one more is refused with 413."""
+
     max_document: Size = 128 * MIB
     """The longest document; one that is merged must fit into `max_body`."""
 

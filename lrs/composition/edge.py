@@ -89,7 +89,12 @@ async def edge(process: Process) -> None:
             admission,
             metrics,
             attachments,
-            Limits(settings.max_body, settings.max_attachment, settings.max_attachments),
+            Limits(
+                settings.max_body,
+                settings.max_attachment,
+                settings.max_attachments,
+                settings.max_statements,
+            ),
             writable=lambda: not disk.low,
         )
         documents = Documents(

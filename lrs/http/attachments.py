@@ -76,11 +76,13 @@ def refuse_missing(data: bytes, statements: Iterable[Statement], brought: Contai
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In bytes: of the statements, of one attachment, of all attachments of a request."""
+    """Of a request. In bytes: of the statements, of one attachment, of all attachments; `batch`: how many
+    statements."""
 
     statements: int
     attachment: int
     attachments: int
+    batch: int
 
 
 class Intake:

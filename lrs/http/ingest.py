@@ -64,6 +64,7 @@ class Ingest:
         self._access, self._framer, self.admission = access, framer, admission
         self._metrics, self._writable = metrics, writable
         self.bodies = Bodies(admission, limits.statements, patience)
+        self._most = limits.batch
         self._intake = Intake(attachments, self.bodies, admission, limits)
 
     async def __call__(self, call: Call, receive: Receive, send: Send) -> None:
@@ -84,9 +85,11 @@ class Ingest:
                 data = await incoming.statements()
             try:
                 if len(data) < _LONG:
-                    statements = read_statements(data, version)
+                    statements = read_statements(data, version, max_statements=self._most)
                 else:
-                    statements = await asyncio.to_thread(read_statements, data, version)
+                    statements = await asyncio.to_thread(
+                        read_statements, data, version, max_statements=self._most
+                    )
             except Rejected as cause:
                 raise rejected(cause) from None
             if incoming is None:

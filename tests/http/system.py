@@ -64,6 +64,7 @@ class Limits:
     """0: as `max_body`."""
     max_attachment: int = 64 << 20
     max_attachments: int = 64 << 20
+    max_statements: int = 10_000
     max_requests: int = 256
     max_bytes: int = 16 << 20
     read_wait: float = 10.0
@@ -136,7 +137,9 @@ async def assemble(pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = N
         admission,
         metrics,
         attachments,
-        attachment.Limits(limits.max_body, limits.max_attachment, limits.max_attachments),
+        attachment.Limits(
+            limits.max_body, limits.max_attachment, limits.max_attachments, limits.max_statements
+        ),
         writable=limits.writable,
         patience=limits.patience,
     )

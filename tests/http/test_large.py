@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +165,16 @@ async def test_an_activity_in_5000_languages_is_defined_and_told(roomy: System) 
     assert found.json["definition"] == thing["definition"]
     one = await lrs.get({"format": "canonical"}, accept_language="x-00004711")
     assert list(one.json["statements"][0]["object"]["definition"]["name"]) == ["x-00004711"]
+
+
+async def test_how_many_statements_a_request_may_have_can_be_set(system: System) -> None:
+    narrow = await assemble(system.pool, replace(Limits(), max_statements=3))
+    lrs = await narrow.tenant()
+    assert (await lrs.post([statement() for _ in range(3)])).status == 200
+    refused = await lrs.post([statement() for _ in range(4)])
+    assert (refused.status, refused.json["path"]) == (413, "$")
+    assert "3" in refused.json["rule"]
+    assert await narrow.count(lrs.tenant) == 3
 
 
 async def test_a_batch_of_10000_is_stored_and_a_larger_one_or_a_longer_body_is_not(roomy: System) -> None:
