@@ -130,7 +130,10 @@ async def test_a_zombie_that_wakes_up_is_refused_says_so_and_stops(
     assert await workers.ended("zombie") == FAILED
     # It is refused at the fence, or, stopped in the middle of a transaction, finds that the server
     # ended it; the last words are the driver's for the same.
-    refusals = ("Fenced", "IdleInTransaction", "ConnectionDoesNotExist", "underlying connection is closed")
+    refusals = (
+        *("Fenced", "IdleInTransaction", "ConnectionDoesNotExist"),
+        *("underlying connection is closed", "InternalClientError"),
+    )
     assert any(said in workers.errors("zombie") for said in refusals), workers.errors("zombie")
     await check(pool, log, feed)
 

@@ -207,7 +207,7 @@ def read(raw: bytes, version: Version) -> Statement:
         session=_string(extensions.get(_CMI5 + "sessionid")),
         definitions=tuple(
             (a["id"], json.dumps(a["definition"]).encode())
-            for a in _activities(statement)
+            for a in _activities(json.loads(raw))
             if "definition" in a
         ),
         names=tuple(_named(statement)),
