@@ -12,6 +12,9 @@ from rich.progress import Progress
 
 from tests.crash.run import Report, crash
 
+EACH = 10
+"""Faults between two lines where there is no terminal for a progress bar."""
+
 
 @click.command()
 @click.option("--faults", default=200, show_default=True, help="How often to kill.")
@@ -22,7 +25,10 @@ def main(faults: int, seed: int) -> None:
         task = bar.add_task("faults", total=faults)
 
         def progress(report: Report) -> None:
-            bar.update(task, completed=sum(report.faults.values()))
+            done = sum(report.faults.values())
+            bar.update(task, completed=done)
+            if not bar.console.is_terminal and done % EACH == 0:
+                click.echo(f"{done} faults, {report.acknowledged} statements acknowledged, nothing lost")
 
         report = asyncio.run(crash(Path(directory), faults, seed, progress))
     killed = ", ".join(f"{victim} {count}" for victim, count in report.faults.items())
