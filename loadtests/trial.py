@@ -28,6 +28,7 @@ from loadtests.planning import make_plan
 from loadtests.reader import Reader
 from loadtests.reconciliation import Reconciliation, reconcile
 from loadtests.scenario import LoadError, Scenario
+from loadtests.stopping import stop
 from loadtests.tally import INTERVALS, Fate, Outcome
 from loadtests.target import Target
 from loadtests.verdict import Objectives, Verdict, judge
@@ -193,13 +194,7 @@ def _generator(program: list[str], target: Target, output: Path) -> Iterator[sub
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(_STOP_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        stop(process, signal.SIGTERM, _STOP_WITHIN)
 
 
 async def _ended(process: subprocess.Popen[bytes], watching: asyncio.Task[None]) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import psutil
 
 from benchmarks.path.system import System, Use, use_of
+from loadtests.stopping import stop
 from lrs import launch
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -82,7 +83,7 @@ async def driving(system: System, load: Load) -> AsyncIterator[Driver]:
         yield driver
         driver.check()
     finally:
-        await asyncio.to_thread(_stop, process)
+        await asyncio.to_thread(stop, process, signal.SIGTERM, _STOP_WITHIN)
     if not summary.exists():
         raise DriverFailed(f"locust left no summary\n{driver.said()}")
     driver.summary = msgspec.json.decode(summary.read_bytes())
@@ -95,13 +96,3 @@ def _start(program: list[str], output: Path) -> subprocess.Popen[bytes]:
         # Whatever becomes of this process, the kernel asks the driver to stop.
         command = launch.command(program, signal.SIGTERM)
         return subprocess.Popen(command, cwd=_ROOT, stdout=out, stderr=out)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -21,6 +21,7 @@ from typing import Final
 import msgspec
 import psutil
 
+from loadtests.stopping import stop
 from lrs import cluster, launch
 from lrs.directory import DataDirectory
 from lrs.supervisor import State
@@ -134,7 +135,8 @@ async def running(within: Path) -> AsyncIterator[System]:
         await _ready(system, server)
         yield system
     finally:
-        await asyncio.to_thread(_stop, server)
+        # Killed or not: its children and PostgreSQL are bound to it, and do not outlive it.
+        await asyncio.to_thread(stop, server, signal.SIGINT, _STOP_WITHIN)
         shutil.rmtree(directory.path, ignore_errors=True)
 
 
@@ -160,14 +162,3 @@ async def _ready(system: System, server: subprocess.Popen[bytes]) -> None:
         await asyncio.sleep(0.2)
     # A child may fail while the store is made; from here on it may not.
     system.restarts = max((child.restarts for child in system.state.children), default=0)
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    if server.poll() is None:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(_STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            # Its children and PostgreSQL are bound to it: they do not outlive it.
-            server.kill()
-            server.wait()

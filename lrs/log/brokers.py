@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError as AsyncKafkaError
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, OffsetSpec
@@ -105,6 +106,25 @@ class Brokers:
         self.patience = patience
         self._client: KafkaAdminClient | None = None
         self._lock = threading.Lock()
+
+    async def producer(self, longest: int) -> AIOKafkaProducer:
+        """A started producer of records of up to so many bytes: what it has sent is durable, and there once.
+
+        Raises KafkaError or OSError when no broker answers.
+        """
+        producer = AIOKafkaProducer(
+            **self.options(),
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=longest,
+            request_timeout_ms=int(self.patience * 1000),
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        return producer
 
     def options(self) -> dict[str, Any]:
         """Options that every client of these brokers takes."""

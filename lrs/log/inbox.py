@@ -91,17 +91,5 @@ class Inbox(KafkaTopic):
 
     async def _producing(self) -> AIOKafkaProducer:
         if self._producer is None:
-            producer = AIOKafkaProducer(
-                **self._brokers.options(),
-                acks="all",
-                enable_idempotence=True,
-                max_request_size=self._longest,
-                request_timeout_ms=int(self._brokers.patience * 1000),
-            )
-            try:
-                await producer.start()
-            except BaseException:
-                await producer.stop()
-                raise
-            self._producer = producer
+            self._producer = await self._brokers.producer(self._longest)
         return self._producer

@@ -170,19 +170,7 @@ class KafkaLog(KafkaTopic):
     async def _producing(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
-                producer = AIOKafkaProducer(
-                    **self._brokers.options(),
-                    acks="all",
-                    enable_idempotence=True,
-                    max_request_size=self._longest + HEADROOM,
-                    request_timeout_ms=int(self._brokers.patience * 1000),
-                )
-                try:
-                    await producer.start()
-                except BaseException:
-                    await producer.stop()
-                    raise
-                self._producer = producer
+                self._producer = await self._brokers.producer(self._longest + HEADROOM)
             return self._producer
 
     def _stop(self, producer: AIOKafkaProducer) -> None:

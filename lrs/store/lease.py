@@ -18,12 +18,12 @@ from lrs.log.port import Fenced, OffsetOutOfLog
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     import asyncpg
     from asyncpg.pool import PoolConnectionProxy
 
-    from lrs.log.port import Ends
+    from lrs.log.port import Ends, Record
 
     Connection = asyncpg.Connection | PoolConnectionProxy
 
@@ -189,6 +189,14 @@ async def advance(
             f"stage {stage}, partition {partition}: the output of epoch {epoch} from offset {first_offset} on"
             " was refused: another worker owns the partition, or has done these records"
         )
+
+
+async def advance_past(
+    connection: Connection, stage: str, partition: int, epoch: int, records: Sequence[Record]
+) -> None:
+    """`advance` for these records of the partition, in order, at least one."""
+    first, last = records[0], records[-1]
+    await advance(connection, stage, partition, epoch, first.offset, last.offset + 1, last.end)
 
 
 async def offsets(connection: Connection | asyncpg.Pool) -> list[StageOffset]:

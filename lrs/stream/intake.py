@@ -122,15 +122,7 @@ class Intake:
         if refused:
             await self._inbox.reject([(record, self._why(record, why)) for record, why in refused])
         async with self._pool.acquire() as connection, connection.transaction():
-            await lease.advance(
-                connection,
-                self.name,
-                partition,
-                epoch,
-                records[0].offset,
-                records[-1].offset + 1,
-                records[-1].end,
-            )
+            await lease.advance_past(connection, self.name, partition, epoch, records)
         counts = Counter(why.reason for _, why in refused)
         counts[ACCEPTED] = len(records) - len(refused)
         self._became(counts)

@@ -136,15 +136,7 @@ class Persist:
         if poison:
             good = batch.take(np.setdiff1d(np.arange(batch.rows), np.fromiter(poison, np.int64)))
         async with self._pool.acquire() as connection, connection.transaction():
-            await lease.advance(
-                connection,
-                self.name,
-                partition,
-                epoch,
-                records[0].offset,
-                records[-1].offset + 1,
-                records[-1].end,
-            )
+            await lease.advance_past(connection, self.name, partition, epoch, records)
             for row, reason in poison.items():
                 await self._bury(connection, partition, batch, row, "poison", reason)
             for record, reason in damaged:

@@ -124,12 +124,9 @@ class Score:
         batch: _Events,
         poison: Mapping[int, str],
     ) -> Counter[str]:
-        first, last = records[0], records[-1]
         good = np.setdiff1d(np.arange(len(batch.events)), np.array(list(poison), np.int64))
         async with self._pool.acquire() as connection, connection.transaction():
-            await lease.advance(
-                connection, self.name, partition, epoch, first.offset, last.offset + 1, last.end
-            )
+            await lease.advance_past(connection, self.name, partition, epoch, records)
             for row, reason in poison.items():
                 event = batch.events[row]
                 await connection.execute(
