@@ -18,19 +18,14 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from lrs.scoring import (
-    EVENT,
-    PAIR,
-    Flag,
-    State,
-    compile_catalogue,
-    default_mapping,
-    read_batch,
-    read_catalogue,
-    warm,
-)
-from lrs.scoring.event import LANDMARK_US, PARTITION_BITS
+from lrs.scoring.batch import read_batch
+from lrs.scoring.catalogue_file import read_catalogue
+from lrs.scoring.event import EVENT, LANDMARK_US, PAIR, PARTITION_BITS, Flag
+from lrs.scoring.mapping import default_mapping
 from lrs.scoring.score import score
+from lrs.scoring.state import State
+from lrs.scoring.table import compile_catalogue
+from lrs.scoring.warming import warm
 
 SESSION = (
     "launched",

@@ -17,9 +17,10 @@ from typing import Any
 
 import msgspec
 
-from lrs.xapi import Version, read_statements
 from lrs.xapi.kernel import reading
+from lrs.xapi.reader import read_statements
 from lrs.xapi.scan import scan
+from lrs.xapi.version import Version
 
 BATCH = 50
 ROUNDS = 150

@@ -12,7 +12,8 @@ import asyncpg
 import msgspec
 
 from loadtests.bodies import Body
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 
 _ROWS: Final = 2_000
 """Rows in one COPY and commit, as persist takes them."""

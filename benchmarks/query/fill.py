@@ -21,7 +21,8 @@ from lrs.store.lease import Leases
 from lrs.store.name import Names
 from lrs.store.statement import StatementStore
 from lrs.stream.persist import Persist
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 
 PARTITIONS = 4
 TOGETHER = 1000

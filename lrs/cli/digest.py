@@ -14,7 +14,7 @@ import msgspec
 
 from lrs.cli import settings as settings_of
 from lrs.composition.person import differences, digest_of
-from lrs.xapi import parse_timestamp
+from lrs.xapi.timestamp import parse_timestamp
 
 _ERRORS = (asyncpg.PostgresError, OSError, LookupError)
 

@@ -18,7 +18,9 @@ from lrs.log.port import LogError
 from lrs.store.dictionary import UnknownDictionary
 from lrs.store.erasure import Erasure, NobodyKnown, StagesBehind
 from lrs.store.rebuilding import RebuildingRuns
-from lrs.xapi import Rejected, Version, read_agent
+from lrs.xapi.agent import read_agent
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 _ERRORS = (
     asyncpg.PostgresError,

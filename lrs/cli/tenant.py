@@ -13,8 +13,8 @@ from rich.table import Table
 
 from lrs.cli import settings as settings_of
 from lrs.composition.store import connected
-from lrs.scoring import DocumentError
 from lrs.scoring.catalogue_file import read_catalogue
+from lrs.scoring.document import DocumentError
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.tenant import Tenant, TenantError, Tenants
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from lrs.cli import settings as settings_of
 from lrs.composition.verification import rebuilding, verification
-from lrs.scoring import DocumentError
+from lrs.scoring.document import DocumentError
 from lrs.store.dictionary import UnknownDictionary
 from lrs.store.rebuilding import RebuildingRuns
 from lrs.store.tail import Forgotten

@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from lrs.metrics.score import ScoreMetrics
-from lrs.scoring import warm
+from lrs.scoring.warming import warm
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.credential import ROOT_TENANT
 from lrs.store.name import Names

@@ -15,7 +15,7 @@ from lrs.demo.learner import Learner
 from lrs.demo.phrase import Phrase
 from lrs.scoring.catalogue import Course, Module, ModuleKind
 from lrs.scoring.event import MOVE_ON, ONE, MoveOn
-from lrs.xapi import format_timestamp
+from lrs.xapi.timestamp import format_timestamp
 
 SECOND: Final = 1_000
 """Times within a sitting are in milliseconds."""

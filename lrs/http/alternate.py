@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from lrs.http.call import JSON, VERSION_HEADER, decoded
 from lrs.http.error import bad, parameter
-from lrs.xapi import Version, negotiate
+from lrs.xapi.version import Version, negotiate
 
 if TYPE_CHECKING:
     from lrs.http.body import Admission, Bodies, Receive

@@ -19,9 +19,11 @@ from lrs.http.call import JSON, PIECE, Call, Send, answer_stream, require_json
 from lrs.http.error import Refusal, bad, rejected, statement_path
 from lrs.http.multipart import MEDIA_TYPE, Begin, End, Event, Malformed, Parser, boundary, head, tail
 from lrs.http.spool import Spool
-from lrs.xapi import Attachment, ObjectKind, Rejected, Statement, Version
 from lrs.xapi.attachment import hash_of, named_attachments
 from lrs.xapi.signature import check_signature, signs
+from lrs.xapi.statement import Attachment, ObjectKind, Statement
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     from lrs.http.body import Admission, Bodies, Receive

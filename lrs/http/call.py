@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
 from lrs.http.error import bad, parameter
-from lrs.xapi import Version, negotiate
+from lrs.xapi.version import Version, negotiate
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

@@ -15,7 +15,7 @@ from lrs.http.call import Call, Send, answer
 from lrs.http.error import Refusal, parameter
 from lrs.http.statements import CONSISTENT_HEADER
 from lrs.store import digest, term
-from lrs.xapi import format_timestamp, parse_timestamp
+from lrs.xapi.timestamp import format_timestamp, parse_timestamp
 
 if TYPE_CHECKING:
     import asyncpg

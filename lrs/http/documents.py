@@ -26,8 +26,9 @@ from lrs.http.ingest import uuid_parameter
 from lrs.http.precondition import CLAUSE, conditional, entity_tag, require
 from lrs.http.statements import agent_parameter, iri_parameter
 from lrs.store.document import PIECE, Document, DocumentStore, Draft, Kind, Shelf, Stream
-from lrs.xapi import Version, parse_timestamp
 from lrs.xapi.document import check_json, is_json, merge
+from lrs.xapi.timestamp import parse_timestamp
+from lrs.xapi.version import Version
 
 if TYPE_CHECKING:
     from lrs.http.access import Access

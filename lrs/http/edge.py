@@ -24,7 +24,7 @@ from lrs.http.error import Refusal, unavailable
 from lrs.http.statements import MORE_PATH
 from lrs.log.port import LogError
 from lrs.store.connection import AWAY
-from lrs.xapi import Version, negotiate
+from lrs.xapi.version import Version, negotiate
 
 if TYPE_CHECKING:
     from lrs.http.ingest import Ingest

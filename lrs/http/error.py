@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lrs.xapi import Rejected, TooMany
+from lrs.xapi.violation import Rejected, TooMany
 
 
 class Refusal(Exception):

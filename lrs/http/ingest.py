@@ -22,7 +22,11 @@ from lrs.http.error import Refusal, bad, parameter, rejected, statement_path, un
 from lrs.http.multipart import is_mixed
 from lrs.log.frame import Request
 from lrs.log.port import LogUnavailable
-from lrs.xapi import Rejected, Statement, Version, format_uuid, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.render import format_uuid
+from lrs.xapi.statement import Statement
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     from lrs.attachment.port import Attachments

@@ -16,7 +16,7 @@ from lrs.log import frame as frames
 from lrs.log.port import STATEMENTS
 from lrs.store import listing
 from lrs.store.listing import Query
-from lrs.xapi import read_statements
+from lrs.xapi.reader import read_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

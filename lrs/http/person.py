@@ -13,7 +13,7 @@ from lrs.http.statements import agent_parameter
 from lrs.log.port import EVIDENCE, STATEMENTS
 from lrs.store.erasure import Eraser, NobodyKnown, StagesBehind, trail
 from lrs.store.rebuilding import RebuildingRuns
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 
 if TYPE_CHECKING:
     import asyncpg

@@ -20,16 +20,17 @@ from lrs.http.call import Call, Send, answer
 from lrs.http.error import Refusal, parameter
 from lrs.http.statements import agent_parameter, iri_parameter
 from lrs.log.port import EVIDENCE, STATEMENTS
-from lrs.scoring import POLICY, day_in_kolkata, read_course, read_out, read_progress
 from lrs.scoring.catalogue import EvidenceClass
 from lrs.scoring.competency import DELTA
-from lrs.scoring.course import SLOT
+from lrs.scoring.course import SLOT, read_course
 from lrs.scoring.event import ABSENT, NONE, ONE
-from lrs.scoring.readout import NEVER
+from lrs.scoring.progress import read_progress
+from lrs.scoring.readout import NEVER, POLICY, day_in_kolkata, read_out
 from lrs.store.catalogue import Catalogues, InForce
 from lrs.store.derived import Derived
 from lrs.store.sql import queries
-from lrs.xapi import Version, format_timestamp
+from lrs.xapi.timestamp import format_timestamp
+from lrs.xapi.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

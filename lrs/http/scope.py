@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lrs.store.credential import Credential
     from lrs.store.listing import Query
-    from lrs.xapi import Statement
+    from lrs.xapi.statement import Statement
 
 SCOPES: Final[Mapping[str, frozenset[str]]] = {
     "statements/write": frozenset(),

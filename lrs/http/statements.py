@@ -24,19 +24,12 @@ from lrs.store.definition import Definitions
 from lrs.store.listing import Query
 from lrs.store.reread import Stored
 from lrs.store.sql import queries
-from lrs.xapi import (
-    Rejected,
-    Version,
-    activities_in,
-    format_timestamp,
-    is_iri,
-    parse_timestamp,
-    read_agent,
-    render_canonical,
-    render_exact,
-    render_ids,
-    with_one_language,
-)
+from lrs.xapi.agent import read_agent
+from lrs.xapi.render import activities_in, render_canonical, render_exact, render_ids, with_one_language
+from lrs.xapi.text import is_iri
+from lrs.xapi.timestamp import format_timestamp, parse_timestamp
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     import asyncpg

@@ -27,7 +27,9 @@ from joserfc.errors import JoseError
 
 from lrs.http.scope import granted, unknown
 from lrs.store.credential import Credential, Subject
-from lrs.xapi import Rejected, Version, read_agent
+from lrs.xapi.agent import read_agent
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     from lrs.store.credential import Credentials

@@ -25,12 +25,12 @@ import msgspec
 import numpy as np
 import zstandard
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lrs.xapi import Statement
+    from lrs.xapi.statement import Statement
 
 VERSION: Final = 1
 

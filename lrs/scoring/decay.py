@@ -31,7 +31,7 @@ HORIZON_UNITS: Final = 1 << 20
 _LIMIT: Final = (1 << 63) - 1
 
 
-class OverflowedError(Exception):
+class OverflowedError(OverflowError):
     """Accumulators do not fit 64 bits; they must be rebuilt under a later landmark."""
 
 

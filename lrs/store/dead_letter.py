@@ -13,7 +13,9 @@ import msgspec
 from lrs.log import frame as frames
 from lrs.log.port import Claims
 from lrs.store.sql import queries
-from lrs.xapi import Rejected, Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     import asyncpg

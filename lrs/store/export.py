@@ -25,7 +25,8 @@ from lrs.store.derivation import Texts, derived_live
 from lrs.store.document import Kind
 from lrs.store.reread import Stored
 from lrs.store.sql import queries
-from lrs.xapi import format_timestamp, render_exact
+from lrs.xapi.render import render_exact
+from lrs.xapi.timestamp import format_timestamp
 
 if TYPE_CHECKING:
     import asyncpg

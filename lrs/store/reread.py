@@ -6,8 +6,10 @@ the same reader, the same columns.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -17,7 +19,8 @@ import zstandard
 from lrs.log import frame as frames
 from lrs.log.port import Record
 from lrs.store.batch import Batch, gather
-from lrs.xapi import Rejected, Statement, Version, read_statements
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     import asyncpg
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from lrs.store.connection import Asked
     from lrs.store.dictionary import Dictionaries
     from lrs.store.name import Names
+    from lrs.xapi.statement import Statement
 
 _TOGETHER: Final = 1 << 18
 """Bytes that are read as one body; a longer statement is read alone."""
@@ -59,6 +63,11 @@ class Stored:
         return Version.V2_0_0 if self.flags & frames.VERSION_2 else Version.V1_0_3
 
 
+async def load_reader() -> None:
+    """Load what reads statements, aside: its kernels take a second, and few batches need them."""
+    await asyncio.to_thread(import_module, "lrs.xapi.reader")
+
+
 async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Names, asked: Asked) -> Batch:
     """The batch of these statements (at least one) of one tenant, in the order given, as persist had it.
 
@@ -67,6 +76,7 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
     """
     await dictionaries.load(asked, {one.dictionary for one in stored})
     versions = [one.version for one in stored]
+    await load_reader()
     statements = _read_all(stored, versions, dictionaries)
     requests = [
         frames.Request(
@@ -90,6 +100,8 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
 def _read_all(
     stored: Sequence[Stored], versions: Sequence[Version], dictionaries: Dictionaries
 ) -> list[Statement]:
+    from lrs.xapi.reader import read_statements  # load_reader says why not above
+
     raws = [_decompressed(one, dictionaries) for one in stored]
     by_version: dict[Version, list[int]] = {}
     for place, version in enumerate(versions):
@@ -130,6 +142,8 @@ def _decompressed(one: Stored, dictionaries: Dictionaries) -> bytes:
 
 
 def _read(one: Stored, raw: bytes) -> Statement:
+    from lrs.xapi.reader import read_statements
+
     try:
         [statement] = read_statements(raw, one.version, max_statements=1)
     except (Rejected, ValueError) as error:

@@ -21,7 +21,11 @@ from lrs.log import frame as frames
 from lrs.log.inbox import INBOX, Inbox, InboxRecord
 from lrs.log.port import Claims
 from lrs.store import lease
-from lrs.xapi import Rejected, Statement, Version, format_uuid, negotiate, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.render import format_uuid
+from lrs.xapi.statement import Statement
+from lrs.xapi.version import Version, negotiate
+from lrs.xapi.violation import Rejected
 
 if TYPE_CHECKING:
     import asyncpg

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import asyncpg
 import numpy as np
 
-from lrs.scoring import OverflowedError
 from lrs.store.reread import Unreadable
 
 if TYPE_CHECKING:
@@ -18,8 +17,7 @@ DATA_ERRORS: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     ValueError,
-    OverflowError,
-    OverflowedError,
+    OverflowError,  # lrs.scoring.decay.OverflowedError is one
     Unreadable,
 )
 """What may be the data's own fault. Everything else is the store's, the network's or the machine's."""

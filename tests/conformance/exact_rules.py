@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.statement import BOTH
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 
 BOTH = tuple(Version)
 V1, V2 = (Version.V1_0_3,), (Version.V2_0_0,)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.statement import BOTH, V2
 
 ROOT = "http://example.org/"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.statement import ABSENT, BOTH, V1, V2
 
 AGENT = {"mbox": "mailto:meera@example.org", "name": "Meera"}

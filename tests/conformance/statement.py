@@ -6,8 +6,8 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from lrs.xapi import Version
 from lrs.xapi.rules import Rule
+from lrs.xapi.version import Version
 
 BOTH = tuple(Version)
 V1, V2 = (Version.V1_0_3,), (Version.V2_0_0,)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.statement import BOTH, V1, V2
 
 AGENT = '{"mbox":"mailto:meera@example.org"}'

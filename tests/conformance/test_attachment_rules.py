@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.attachment_rules import HELLO, RULES, Row
 from tests.http.client import STATEMENTS, Client
 from tests.http.mixed import read

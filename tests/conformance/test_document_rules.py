@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from lrs.http.document_resource import RESOURCES
 from lrs.store.document import Kind
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.document_rules import RULES, TAG, Row
 from tests.http.client import Answer, Client
 from tests.http.system import System

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.exact_rules import RULES, Row
 from tests.http.client import Client
 from tests.http.sample import fresh

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.http_rules import FRESH, RULES, SAME, STORED, VOIDED, Row
 from tests.http.client import STATEMENTS, Client
 from tests.http.sample import fresh, void

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.list_rules import NEWER, RULES, WORLD, Row
 from tests.http.client import Client
 from tests.http.sample import fresh

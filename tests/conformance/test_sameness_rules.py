@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.sameness_rules import RULES, Row
 from tests.conformance.statement import ABSENT, changed
 from tests.http.client import Client

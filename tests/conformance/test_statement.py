@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from lrs.xapi import Rejected, Version, read_statements
 from lrs.xapi.explain import walk
 from lrs.xapi.kernel import reading
+from lrs.xapi.reader import read_statements
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.scan import ALL_RULES, scan
 from lrs.xapi.schema import STATEMENT_FORM
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 from tests.conformance.statement import BASE, Allowed, Refused, changed
 from tests.conformance.statement_allowed import ALLOWED
 from tests.conformance.statement_refused import REFUSED

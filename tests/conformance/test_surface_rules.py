@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from lrs.http.edge import ROUTES
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.conformance.surface_rules import RESOURCES, RULES, Row
 from tests.http.client import STATEMENTS, Client
 from tests.http.sample import fresh, statement

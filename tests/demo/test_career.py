@@ -14,7 +14,8 @@ from lrs.demo.learner import learner
 from lrs.demo.sitting import Sitting, Standing
 from lrs.scoring.catalogue import ModuleKind
 from lrs.scoring.event import MoveOn
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 
 CATALOGUE = demonstration_catalogue()
 MODULES = {module.id: module for module in CATALOGUE.modules}

@@ -15,7 +15,8 @@ from lrs.demo import cohort as cohort_module
 from lrs.demo.career import courses_for, demonstration_catalogue
 from lrs.demo.client import Client
 from lrs.demo.cohort import Cohort
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 from tests.demo.test_client import served
 
 CATALOGUE = demonstration_catalogue()

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from lrs.reconciliation import Digest, compare
-from lrs.xapi import parse_timestamp
-from lrs.xapi.timestamp import format_timestamp
+from lrs.xapi.timestamp import format_timestamp, parse_timestamp
 from tests.http.client import Client
 from tests.http.sample import fresh, statement
 from tests.http.system import System

@@ -19,7 +19,9 @@ from lrs.log.memory import MemoryLog
 from lrs.log.port import Appended, Claims, LogUnavailable
 from lrs.metrics.edge import EdgeMetrics
 from lrs.metrics.log import LogMetrics
-from lrs.xapi import Statement, Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.statement import Statement
+from lrs.xapi.version import Version
 from tests.http.sample import fresh
 from tests.http.sample import statement as sample
 

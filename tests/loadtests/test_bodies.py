@@ -12,7 +12,9 @@ import pytest
 from loadtests.bodies import Body, Supply
 from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
-from lrs.xapi import Version, format_uuid, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.render import format_uuid
+from lrs.xapi.version import Version
 
 NOW = 1_795_000_000_000_000
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lrs.scoring import EvidenceClass, State, read_course, read_progress
+from lrs.scoring.catalogue import EvidenceClass
 from lrs.scoring.competency import deltas, explain, explain_course
+from lrs.scoring.course import read_course
 from lrs.scoring.event import ABSENT
 from lrs.scoring.fact import FactFlag, read_facts
-from lrs.scoring.progress import PROGRESS
+from lrs.scoring.progress import PROGRESS, read_progress
+from lrs.scoring.state import State
 from tests.scoring import reference
 from tests.scoring.world import Said, World, histories, world
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lrs.scoring import State, digest
+from lrs.scoring.canonical import digest
 from lrs.scoring.decay import gain
+from lrs.scoring.state import State
 from tests.scoring.test_agreement import assert_agrees
 from tests.scoring.world import ADL, AUTHORITIES, OBJECTS, RELATED, STORED, VERBS, Said, histories, world
 

@@ -6,17 +6,13 @@ from importlib.resources import files
 
 import pytest
 
-from lrs.scoring import (
-    DocumentError,
-    EvidenceClass,
-    compile_catalogue,
-    default_mapping,
-    read_catalogue,
-    read_mapping,
-)
-from lrs.scoring.catalogue import Aggregator, Counting, ModuleKind
+from lrs.scoring.catalogue import Aggregator, Counting, EvidenceClass, ModuleKind
+from lrs.scoring.catalogue_file import read_catalogue
+from lrs.scoring.document import DocumentError
 from lrs.scoring.event import MoveOn
 from lrs.scoring.fact import Kind
+from lrs.scoring.mapping import default_mapping, read_mapping
+from lrs.scoring.table import compile_catalogue
 from tests.scoring.world import ADL, CATALOGUE, CMI5
 
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from lrs.scoring import State, read_progress, satisfied_bits
+from lrs.scoring.course import satisfied_bits
 from lrs.scoring.event import ABSENT
+from lrs.scoring.progress import read_progress
+from lrs.scoring.state import State
 from tests.scoring.world import ADL, CMI5, STORED, Said, number_of, world
 
 MOVE_ONS = ("Passed", "Completed", "CompletedAndPassed", "CompletedOrPassed", "NotApplicable")

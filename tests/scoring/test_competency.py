@@ -6,11 +6,20 @@ from typing import Any
 
 import pytest
 
-from lrs.scoring import EvidenceClass, OverflowedError, State
+from lrs.scoring.catalogue import EvidenceClass
 from lrs.scoring.competency import explain
-from lrs.scoring.decay import HORIZON_DAYS, HORIZON_UNITS, LUT, capacity, gain, gain_or_overflow
+from lrs.scoring.decay import (
+    HORIZON_DAYS,
+    HORIZON_UNITS,
+    LUT,
+    OverflowedError,
+    capacity,
+    gain,
+    gain_or_overflow,
+)
 from lrs.scoring.event import LANDMARK_US
 from lrs.scoring.fact import Kind, read_facts
+from lrs.scoring.state import State
 from tests.scoring.world import ADL, AUTHORITIES, CATALOGUE, DAY, STORED, Said, World, world
 
 PROCTOR, BOTH, BOSS, LEARNER = AUTHORITIES

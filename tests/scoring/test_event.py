@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrs.scoring import EventFormatError, decode_events, effective_time, encode_events
+from lrs.scoring.batch import effective_time
 from lrs.scoring.event import (
     EVENT,
     LANDMARK_US,
     PAIR,
+    EventFormatError,
+    decode_events,
+    encode_events,
     halves,
     no_pairs,
     stored_us,

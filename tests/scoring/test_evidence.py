@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lrs.scoring import CourseError, EvidenceError, State, read_batch, read_progress
+from lrs.scoring.batch import read_batch
+from lrs.scoring.course import CourseError
 from lrs.scoring.evidence import EvidenceRow
-from lrs.scoring.fact import CHUNK, FACT, read_facts, statement_id
+from lrs.scoring.fact import CHUNK, FACT, EvidenceError, read_facts, statement_id
+from lrs.scoring.progress import read_progress
 from lrs.scoring.score import score
+from lrs.scoring.state import State
 from tests.scoring.world import ADL, STORED, Said, world
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.scoring import State, digest
+from lrs.scoring.canonical import digest
 from lrs.scoring.event import LANDMARK_US, MOVE_ON
 from lrs.scoring.order import argsort_rows
+from lrs.scoring.state import State
 from tests.scoring.test_agreement import assert_agrees
 from tests.scoring.world import AUTHORITIES, DAY, OBJECTS, RELATED, STORED, VERBS, Said, histories, world
 

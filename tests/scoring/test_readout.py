@@ -12,12 +12,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from lrs.scoring import POLICY, UNCALIBRATED, Calibration, EvidenceClass, Policy, day_in_kolkata, read_out
 from lrs.scoring.beta import incomplete_beta
+from lrs.scoring.catalogue import EvidenceClass
 from lrs.scoring.competency import DELTA
 from lrs.scoring.decay import gain
 from lrs.scoring.event import LANDMARK_US
-from lrs.scoring.readout import NEVER
+from lrs.scoring.readout import NEVER, POLICY, UNCALIBRATED, Calibration, Policy, day_in_kolkata, read_out
 from tests.scoring.world import DAY, world
 
 TODAY = 2_517

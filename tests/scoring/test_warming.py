@@ -10,7 +10,9 @@ import numpy as np
 
 import lrs.scoring
 from lrs.compilation import stamp
-from lrs.scoring import State, decode_events, encode_events, warm
+from lrs.scoring.event import decode_events, encode_events
+from lrs.scoring.state import State
+from lrs.scoring.warming import warm
 from tests.scoring.world import histories, world
 
 

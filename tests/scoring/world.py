@@ -10,17 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lrs.scoring import (
-    MappingTable,
-    Output,
-    State,
-    Tables,
-    compile_catalogue,
-    default_mapping,
-    export,
-    read_catalogue,
-)
+from lrs.scoring.canonical import export
+from lrs.scoring.catalogue_file import read_catalogue
 from lrs.scoring.event import ABSENT, EVENT, LANDMARK_US, MOVE_ON, NONE, PAIR, PARTITION_BITS, Flag, halves
+from lrs.scoring.mapping import MappingTable, default_mapping
+from lrs.scoring.score import Output
+from lrs.scoring.state import State
+from lrs.scoring.table import Tables, compile_catalogue
 
 ADL = "http://adlnet.gov/expapi/verbs/"
 CMI5 = "https://w3id.org/xapi/adl/verbs/"

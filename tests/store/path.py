@@ -18,8 +18,8 @@ import msgspec
 from lrs.log import frame as frames
 from lrs.log.port import EVIDENCE, STATEMENTS, Appended, Claims, Record
 from lrs.log.postgres import PostgresLog
-from lrs.scoring import warm
 from lrs.scoring.fact import FactFlag, read_facts
+from lrs.scoring.warming import warm
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.dictionary import Dictionaries
 from lrs.store.evidence import EvidenceWriter
@@ -30,7 +30,8 @@ from lrs.store.verification import Examiner, Report, verify
 from lrs.stream.persist import Persist
 from lrs.stream.score import Score
 from lrs.stream.stage import Stage
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 
 PARTITIONS = 2
 

@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import pytest
 
-from lrs.scoring import DocumentError
+from lrs.scoring.document import DocumentError
 from lrs.store.catalogue import Catalogues, OtherCatalogue, ensure_catalogue, load_catalogue
 from lrs.store.name import Names
 from tests.store.path import CATALOGUE, OTHER_CATALOGUE

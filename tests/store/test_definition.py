@@ -16,7 +16,8 @@ from lrs.log import frame as frames
 from lrs.store import definition
 from lrs.store.definition import Definitions, fresh_definitions
 from lrs.store.name import Names
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 from tests.store.path import said
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from lrs.log.port import EVIDENCE
-from lrs.scoring import DocumentError
+from lrs.scoring.document import DocumentError
 from lrs.store import rebuilding, verification
 from lrs.store.catalogue import number_in_force
 from lrs.store.lease import Leases

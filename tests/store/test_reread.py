@@ -12,7 +12,7 @@ from lrs.store import reread as rereading
 from lrs.store.dictionary import Dictionaries, UnknownDictionary
 from lrs.store.name import Names
 from lrs.store.reread import Stored, Unreadable, reread
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 from tests.store.path import Path, learner, said, void
 
 

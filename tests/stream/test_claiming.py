@@ -17,7 +17,8 @@ from lrs.log.port import LogUnavailable
 from lrs.store.evidence import EvidenceWriter
 from lrs.store.statement import StatementStore
 from lrs.stream.persist import Persist
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 from tests.log.contract import claims
 from tests.store.path import Path, said
 

@@ -17,7 +17,8 @@ from lrs.log import frame as frames
 from lrs.log.port import Fenced
 from lrs.store.batch import check
 from lrs.store.dictionary import UnknownDictionary
-from lrs.xapi import Version, read_statements
+from lrs.xapi.reader import read_statements
+from lrs.xapi.version import Version
 from tests.store.path import CATALOGUE, Path, learner, ref, said, void
 
 

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrs.log.port import Fenced
-from lrs.scoring import EventFormatError
-from lrs.scoring.event import EVENT, encode_events, no_pairs
+from lrs.scoring.event import EVENT, EventFormatError, encode_events, no_pairs
 from lrs.scoring.fact import FactFlag, read_facts
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.evidence import unpack

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from lrs.xapi import Attachment, Given, ObjectKind, Statement, Version
+from lrs.xapi.statement import Attachment, Given, ObjectKind, Statement
+from lrs.xapi.version import Version
 
 VOIDED = "http://adlnet.gov/expapi/verbs/voided"
 _CMI5 = "https://w3id.org/xapi/cmi5/context/extensions/"

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from lrs.xapi import Version
+from lrs.xapi.version import Version
 
 _IRI_REST = st.text("abcxyz019-._~/क", min_size=1, max_size=12)
 IRIS = st.one_of(

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.xapi import Version, read_statements, render_exact
+from lrs.xapi.reader import read_statements
+from lrs.xapi.render import render_exact
+from lrs.xapi.version import Version
 from tests.conformance.statement import ABSENT, AGENT, BASE, GROUP, NO_PLATFORM, SUB, changed
 from tests.xapi import reference
 from tests.xapi.statements import statements, write

@@ -10,18 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.xapi import (
-    Version,
-    format_timestamp,
-    format_uuid,
-    is_iri,
-    is_language_tag,
-    negotiate,
-    parse_timestamp,
-    parse_uuid,
-)
 from lrs.xapi.kernel.time import NO_LENGTH, NO_TIME, read_duration
-from lrs.xapi.text import as_buffer
+from lrs.xapi.render import format_uuid
+from lrs.xapi.text import as_buffer, is_iri, is_language_tag, parse_uuid
+from lrs.xapi.timestamp import format_timestamp, parse_timestamp
+from lrs.xapi.version import Version, negotiate
 from tests.xapi import reference
 
 # RFC 5646 2.1, transcribed.

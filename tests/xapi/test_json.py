@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from lrs.xapi import Rejected, Version, read_statements
 from lrs.xapi.kernel import reading
 from lrs.xapi.kernel.layout import DEPTH
+from lrs.xapi.reader import read_statements
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.scan import scan
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 from tests.xapi.statements import JSON, mutate_bytes, write
 
 V1 = Version.V1_0_3

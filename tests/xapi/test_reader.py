@@ -12,11 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lrs.xapi import Given, Rejected, Statement, Version, Violation, read_statements
 from lrs.xapi.explain import walk
+from lrs.xapi.reader import read_statements
 from lrs.xapi.rules import TEXTS, Rule
 from lrs.xapi.schema import STATEMENT_FORM
-from lrs.xapi.violation import MOST
+from lrs.xapi.statement import Given, Statement
+from lrs.xapi.version import Version
+from lrs.xapi.violation import MOST, Rejected, Violation
 from tests.conformance.statement import BASE, changed
 from tests.conformance.statement_allowed import ALLOWED
 from tests.conformance.statement_refused import REFUSED

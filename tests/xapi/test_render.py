@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from lrs.xapi import (
-    Rejected,
-    Version,
-    read_agent,
-    read_statements,
-    render_canonical,
-    render_exact,
-    render_ids,
-)
+from lrs.xapi.agent import read_agent
 from lrs.xapi.language import choose, preferences
+from lrs.xapi.reader import read_statements
+from lrs.xapi.render import render_canonical, render_exact, render_ids
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 from tests.conformance.statement import AGENT, BASE, GROUP, INTERACTION, NO_PLATFORM, SUB, changed
 from tests.xapi.statements import statements, write
 

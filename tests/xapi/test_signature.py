@@ -17,8 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from lrs.xapi import Rejected, Statement, Version, read_statements
+from lrs.xapi.reader import read_statements
 from lrs.xapi.signature import MOST_CERTIFICATES, check_signature
+from lrs.xapi.statement import Statement
+from lrs.xapi.version import Version
+from lrs.xapi.violation import Rejected
 
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
