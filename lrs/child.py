@@ -51,9 +51,10 @@ class Child:
     ) -> None:
         """`output`: file for what the process prints (None: where the supervisor prints);
         `changed` is called whenever the process starts, announces itself or ends; `ended` when it
-        ended without having been asked to."""
+        ended without having been asked to, as `ending` also tells of the last time."""
         self.name = name
         self.restarts = 0
+        self.ending: Ending | None = None
         self.announced: Announcement | None = None
         self._program, self._environment, self._output = list(program), dict(environment), output
         self._changed, self._ended = changed, ended
@@ -76,7 +77,7 @@ class Child:
             lasted = time.monotonic() - began
             failures = 1 if lasted >= STEADY else failures + 1
             self.restarts += 1
-            ending = Ending.of_status(status)
+            self.ending = ending = Ending.of_status(status)
             log.warning(
                 "a child ended",
                 child=self.name,

@@ -7,6 +7,7 @@ import enum
 import asyncpg
 
 from lrs.log.port import Fenced, LogUnavailable, OffsetOutOfLog
+from lrs.settings import SettingsError
 from lrs.store.connection import AWAY
 
 
@@ -14,6 +15,8 @@ class Ending(enum.Enum):
     """The value is the exit status; a process that a signal killed has none of them."""
 
     STOPPED = 0
+    SETTINGS = 64
+    """A setting does not fit what it names, such as a file: no start goes well until that is mended."""
     DEFECT = 70
     """An error that nobody foresaw."""
     UNAVAILABLE = 75
@@ -34,6 +37,8 @@ class Ending(enum.Enum):
     @classmethod
     def of_error(cls, error: BaseException) -> Ending:
         """From the error that ends the process."""
+        if isinstance(error, SettingsError):
+            return cls.SETTINGS
         if isinstance(error, Fenced):
             return cls.FENCED
         if isinstance(error, OffsetOutOfLog):

@@ -151,7 +151,7 @@ class Supervisor:
     async def start_children(self) -> None:
         """Let edges and workers begin, keep them running, and return when all are ready.
 
-        The store must be prepared. Raises SupervisorError when a child ends again and again.
+        The store must be prepared. Raises SupervisorError when a child ends again and again, or for its settings.
         """
         self._store_up.set()
         waiting = self.children
@@ -159,6 +159,8 @@ class Supervisor:
             self._progress(f"waiting for {', '.join(child.name for child in waiting)}")
             await asyncio.sleep(0.05)
             for child in waiting:
+                if child.ending is Ending.SETTINGS:
+                    raise SupervisorError(f"{child.name} cannot start with these settings; see its log")
                 if child.restarts >= PATIENCE:
                     raise SupervisorError(
                         f"{child.name} ended {PATIENCE} times before it was ready; see its log"

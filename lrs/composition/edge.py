@@ -28,11 +28,12 @@ from lrs.http.person import Person
 from lrs.http.platform import Platform
 from lrs.http.server import serve
 from lrs.http.statements import Statements
-from lrs.http.token import KeyFile, Policy, Tokens
+from lrs.http.token import KeyFile, KeyFileError, Policy, Tokens
 from lrs.metrics.edge import EdgeMetrics
 from lrs.metrics.log import LogMetrics
 from lrs.metrics.pool import PoolMetrics
 from lrs.metrics.registry import exposition
+from lrs.settings import SettingsError
 from lrs.stopping import EDGES_UNTIL
 from lrs.store.catalogue import Catalogues
 from lrs.store.credential import Credentials
@@ -167,17 +168,23 @@ async def edge(process: Process) -> None:
 
 
 def _tokens(settings: Settings, credentials: Credentials, names: Names) -> Tokens | None:
-    """What verifies tokens, if their keys are set; raises KeyFileError and OSError."""
+    """What verifies tokens, if their keys are set; raises SettingsError."""
     if settings.token_keys is None:
         return None
-    policy = Policy(
-        settings.token_issuer,
-        settings.token_audience,
-        settings.token_lifetime,
-        settings.token_leeway,
-        frozenset(settings.token_scopes.split()),
-    )
-    return Tokens(KeyFile(settings.token_keys), policy, credentials, names)
+    try:
+        policy = Policy(
+            settings.token_issuer,
+            settings.token_audience,
+            settings.token_lifetime,
+            settings.token_leeway,
+            frozenset(settings.token_scopes.split()),
+        )
+    except ValueError as error:
+        raise SettingsError([str(error)]) from None
+    try:
+        return Tokens(KeyFile(settings.token_keys), policy, credentials, names)
+    except (OSError, KeyFileError) as error:
+        raise SettingsError([f"LRS_TOKEN_KEYS = {str(settings.token_keys)!r}: {error}"]) from None
 
 
 def _store_disk(settings: Settings) -> Path | None:

@@ -7,8 +7,10 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from lrs.metrics.score import ScoreMetrics
+from lrs.scoring.document import DocumentError
 from lrs.scoring.warming import warm
-from lrs.store.catalogue import ensure_catalogue
+from lrs.settings import SettingsError
+from lrs.store.catalogue import OtherCatalogue, ensure_catalogue
 from lrs.store.credential import ROOT_TENANT
 from lrs.store.name import Names
 from lrs.stream.score import Score
@@ -32,10 +34,13 @@ async def score(
 ) -> Score:
     """The stage that scores what persist tells it, by the catalogue that is set.
 
-    Raises OtherCatalogue when another one is in force.
+    Raises SettingsError when the catalogue that is set cannot be read, or another one is in force.
     """
     warm()  # what is not in the cache is compiled now, not in the first transaction
-    await ensure_catalogue(upkeep, ROOT_TENANT, _catalogue(settings))
+    try:
+        await ensure_catalogue(upkeep, ROOT_TENANT, _catalogue(settings))
+    except (DocumentError, OtherCatalogue, UnicodeDecodeError, FileNotFoundError, PermissionError) as error:
+        raise SettingsError([f"LRS_CATALOGUE = {str(settings.catalogue)!r}: {error}"]) from None
     events = ScoreMetrics(metrics.registry)
 
     def scored(stored: NDArray[np.int64], counts: Mapping[str, int]) -> None:

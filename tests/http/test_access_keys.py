@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
@@ -144,6 +144,23 @@ def test_no_bytes_at_all_are_more_than_refused(signed: tuple[Tokens, str], text:
 def test_keys_need_an_issuer_and_an_audience() -> None:
     with pytest.raises(SettingsError, match="LRS_TOKEN_ISSUER and LRS_TOKEN_AUDIENCE"):
         load({"LRS_TOKEN_KEYS": "keys.json", "LRS_TOKEN_ISSUER": ISSUER})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"token_keys": Path("nowhere.json")}, "LRS_TOKEN_KEYS = 'nowhere.json': .* No such file"),
+        ({"token_scopes": "statements/wriet"}, "LRS_TOKEN_SCOPES: .*statements/wriet"),
+    ],
+)
+def test_what_an_edge_cannot_verify_by_stops_its_start(
+    tmp_path: Path, wrong: dict[str, Any], told: str
+) -> None:
+    issuer = Issuer(tmp_path / "keys.json")
+    issuer.publish()
+    right = Settings(token_keys=issuer.path, token_issuer=ISSUER, token_audience=AUDIENCE)
+    with pytest.raises(SettingsError, match=told):
+        edge._tokens(msgspec.structs.replace(right, **wrong), cast("Credentials", None), cast("Names", None))
 
 
 async def test_an_edge_verifies_by_the_keys_that_are_set(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.ops.dummy edge|worker … --announce DESCRIPTOR
 
-The file that DUMMY_DEAF names makes workers ignore the stop; DUMMY_BROKEN makes them end at once.
+The file that DUMMY_DEAF names makes workers ignore the stop; DUMMY_BROKEN makes them end at once,
+with the status that it holds.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ async def body(process: Process) -> None:
 
 if __name__ == "__main__":
     role, *_, descriptor = sys.argv[1:]
-    if role == "worker" and Path(os.environ["DUMMY_BROKEN"]).exists():
-        sys.exit(1)
+    if role == "worker" and (broken := Path(os.environ["DUMMY_BROKEN"])).exists():
+        sys.exit(int(broken.read_text()))
     run(
         body,
         load({key: value for key, value in os.environ.items() if key != "LRS_STORE"}),

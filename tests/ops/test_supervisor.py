@@ -21,7 +21,7 @@ from lrs.ending import Ending
 from lrs.log.port import Fenced, LogUnavailable, OffsetOutOfLog
 from lrs.metrics.registry import exposition
 from lrs.process import Process, framed
-from lrs.settings import Settings, load
+from lrs.settings import Settings, SettingsError, load
 from lrs.supervisor import PATIENCE, State, Supervisor, SupervisorError, free_port
 
 DUMMY = (sys.executable, "-m", "tests.ops.dummy")
@@ -160,12 +160,22 @@ async def test_a_child_dies_with_the_supervisor_and_leaves_its_port() -> None:
 async def test_a_child_that_never_gets_ready_ends_the_start(
     directory: DataDirectory, outside: Settings, tmp_path: Path
 ) -> None:
-    (tmp_path / "broken").touch()
+    (tmp_path / "broken").write_text("1")
     async with supervised(directory, outside) as (supervisor, _):
         with pytest.raises(
             SupervisorError, match=f"(persist|score)-0 ended {PATIENCE} times before it was ready"
         ):
             await start(supervisor)
+
+
+async def test_a_child_that_its_settings_keep_from_starting_ends_the_start_at_once(
+    directory: DataDirectory, outside: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "broken").write_text(str(Ending.SETTINGS.value))
+    async with supervised(directory, outside) as (supervisor, _):
+        with pytest.raises(SupervisorError, match="-0 cannot start with these settings"):
+            await start(supervisor)
+        assert max(child.restarts for child in supervisor.children) < PATIENCE
 
 
 async def test_a_port_that_is_taken_is_told_before_anything_starts(
@@ -215,6 +225,7 @@ def test_the_first_new_start_is_at_once_and_the_later_ones_wait_longer_and_longe
 @pytest.mark.parametrize(
     ("error", "ending"),
     [
+        (SettingsError(["LRS_CATALOGUE: no"]), Ending.SETTINGS),
         (Fenced("stage persist"), Ending.FENCED),
         (OffsetOutOfLog("stage persist", 0, 7, 8, 9, "why"), Ending.OFFSET),
         (LogUnavailable("gone"), Ending.UNAVAILABLE),
