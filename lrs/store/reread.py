@@ -6,10 +6,8 @@ the same reader, the same columns.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
@@ -19,6 +17,7 @@ import zstandard
 from lrs.log import frame as frames
 from lrs.log.port import Record
 from lrs.store.batch import Batch, gather
+from lrs.xapi.reader import read_statements
 from lrs.xapi.version import Version
 from lrs.xapi.violation import Rejected
 
@@ -63,11 +62,6 @@ class Stored:
         return Version.V2_0_0 if self.flags & frames.VERSION_2 else Version.V1_0_3
 
 
-async def load_reader() -> None:
-    """Load what reads statements, aside: its kernels take a second, and few batches need them."""
-    await asyncio.to_thread(import_module, "lrs.xapi.reader")
-
-
 async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Names, asked: Asked) -> Batch:
     """The batch of these statements (at least one) of one tenant, in the order given, as persist had it.
 
@@ -76,7 +70,6 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
     """
     await dictionaries.load(asked, {one.dictionary for one in stored})
     versions = [one.version for one in stored]
-    await load_reader()
     statements = _read_all(stored, versions, dictionaries)
     requests = [
         frames.Request(
@@ -100,8 +93,6 @@ async def reread(stored: Sequence[Stored], dictionaries: Dictionaries, names: Na
 def _read_all(
     stored: Sequence[Stored], versions: Sequence[Version], dictionaries: Dictionaries
 ) -> list[Statement]:
-    from lrs.xapi.reader import read_statements  # load_reader says why not above
-
     raws = [_decompressed(one, dictionaries) for one in stored]
     by_version: dict[Version, list[int]] = {}
     for place, version in enumerate(versions):
@@ -142,8 +133,6 @@ def _decompressed(one: Stored, dictionaries: Dictionaries) -> bytes:
 
 
 def _read(one: Stored, raw: bytes) -> Statement:
-    from lrs.xapi.reader import read_statements
-
     try:
         [statement] = read_statements(raw, one.version, max_statements=1)
     except (Rejected, ValueError) as error:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("part", ["lrs.cli.up", "lrs.composition.worker", "lrs.composition.persist"])
+@pytest.mark.parametrize("part", ["lrs.cli.up", "lrs.composition.worker"])
 def test_what_compiles_nothing_does_not_load_the_compiler(part: str) -> None:
     program = f"import sys, {part}; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -19,7 +19,7 @@ By version
 
 from __future__ import annotations
 
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.findings import copy, fold_case, fold_domain
 from lrs.xapi.kernel.layout import ARRAY, END, ESCAPED, FORM, KIND, NEXT, NUMBER, OBJECT, SHAPE, START, STRING
@@ -32,7 +32,7 @@ _RUN = 12
 """Spans are put in order in runs of this length, then merged."""
 
 
-@kernel("boolean(uint8[::1], int64[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64[::1], int64, int64)")
 def before(buf, spans, x, y):  # type: ignore[no-untyped-def]
     """Whether span x comes before span y in the order of bytes, a prefix first."""
     a, b = spans[x], spans[y]
@@ -44,13 +44,13 @@ def before(buf, spans, x, y):  # type: ignore[no-untyped-def]
     return b < spans[y + 1]
 
 
-@kernel("void(int64[::1], int64, int64)")
+@inner("void(int64[::1], int64, int64)")
 def move(spans, to, source):  # type: ignore[no-untyped-def]
     for k in range(3):
         spans[to + k] = spans[source + k]
 
 
-@kernel("void(uint8[::1], int64[::1], int64, int64)")
+@inner("void(uint8[::1], int64[::1], int64, int64)")
 def sort_spans(buf, spans, top, count):  # type: ignore[no-untyped-def]
     """Put in order the spans (first byte, byte after, node) at spans[top:]; as much again is scratch."""
     scratch = top + 3 * count
@@ -80,7 +80,7 @@ def sort_spans(buf, spans, top, count):  # type: ignore[no-untyped-def]
         width *= 2
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def write_integer(buf, out, value):  # type: ignore[no-untyped-def]
     if value < 0:
         buf[out] = 45
@@ -97,7 +97,7 @@ def write_integer(buf, out, value):  # type: ignore[no-untyped-def]
     return out + size
 
 
-@kernel("int64(uint8[::1], int64, int64, int64)")
+@inner("int64(uint8[::1], int64, int64, int64)")
 def write_number(buf, out, a, b):  # type: ignore[no-untyped-def]
     """A JSON number as its significant digits and, if not 0, the exponent of ten of the last one."""
     begin = out
@@ -143,7 +143,7 @@ def write_number(buf, out, a, b):  # type: ignore[no-untyped-def]
     return out
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def trim_seconds(buf, a, b):  # type: ignore[no-untyped-def]
     """A duration without what its seconds have beyond 0.01, in place; the byte after it."""
     point = a
@@ -161,7 +161,7 @@ def trim_seconds(buf, a, b):  # type: ignore[no-untyped-def]
     return end + 1
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, boolean)")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64, boolean)")
 def write_string(buf, tape, node, out, v2):  # type: ignore[no-untyped-def]
     """A string or a key."""
     a, b = tape[node, START], tape[node, END]
@@ -190,7 +190,7 @@ def write_string(buf, tape, node, out, v2):  # type: ignore[no-untyped-def]
     return out + 1
 
 
-@kernel("boolean(int32[:, ::1], int64, int64)")
+@inner("boolean(int32[:, ::1], int64, int64)")
 def counts(tape, node, code):  # type: ignore[no-untyped-def]
     """Whether a member of this object is a part of what is compared."""
     form = tape[node, FORM]
@@ -202,7 +202,7 @@ def counts(tape, node, code):  # type: ignore[no-untyped-def]
     return not t.IGNORED[shape, code]
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, int64[::1], int64, int64, boolean)")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64, int64[::1], int64, int64, boolean)")
 def write_canonical(buf, tape, node, out, spans, top, omitted, v2):  # type: ignore[no-untyped-def]
     """The value at this node, to ``out``; the byte after it. The value at ``omitted`` is left out."""
     kind = tape[node, KIND]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from lrs.xapi import schema
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.findings import Column, Read, find_extensions, find_in_object, member, read_out
 from lrs.xapi.kernel.formats import equals, fits, place_among
@@ -64,13 +64,13 @@ _SINGLE = int(Given.SINGLE_CONTEXT_ACTIVITY)
 _ONE = np.uint64(1)
 
 
-@kernel("int64(int64, int64, int64[::1])")
+@inner("int64(int64, int64, int64[::1])")
 def breach(rule, node, state):  # type: ignore[no-untyped-def]
     state[FAULT] = node
     return rule
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64)")
+@inner("int64(uint8[::1], int32[:, ::1], int64)")
 def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     """The number of an object's objectType; -1: it has none, -2: it is not one of those there are."""
     value = member(tape, node, _OBJECT_TYPE)
@@ -84,7 +84,7 @@ def object_type(buf, tape, node):  # type: ignore[no-untyped-def]
     return number if number >= 0 else -2
 
 
-@kernel("int64(int64, int64)")
+@inner("int64(int64, int64)")
 def place_within(parent, own):  # type: ignore[no-untyped-def]
     """The place of a member from its object's place and its own in the schema."""
     if parent == Place.RELATED or own == Place.INHERIT:
@@ -96,7 +96,7 @@ def place_within(parent, own):  # type: ignore[no-untyped-def]
     return own
 
 
-@kernel("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])")
+@inner("int64(int32[:, ::1], int64, int64, uint64, uint8[::1], int64[::1])")
 def check_agent(tape, node, shape, seen, on, state):  # type: ignore[no-untyped-def]
     """One identifier; a group without one lists members; what a group may be as an authority."""
     identifiers = seen & t.IDENTIFIER_BITS
@@ -125,7 +125,7 @@ def check_agent(tape, node, shape, seen, on, state):  # type: ignore[no-untyped-
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, uint64, uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, uint64, uint8[::1], int64[::1])")
 def check_definition(buf, tape, node, seen, on, state):  # type: ignore[no-untyped-def]
     """What an interaction has beside its interactionType is of that type."""
     if seen & t.INTERACTION_BITS == 0:
@@ -141,7 +141,7 @@ def check_definition(buf, tape, node, seen, on, state):  # type: ignore[no-untyp
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, int64[::1], uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64, int64[::1], uint8[::1], int64[::1])")
 def check_statement(buf, tape, node, shape, row, on, state):  # type: ignore[no-untyped-def]
     """What the verb and the context ask of the object."""
     thing = member(tape, node, _OBJECT)
@@ -167,7 +167,7 @@ def check_statement(buf, tape, node, shape, row, on, state):  # type: ignore[no-
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, uint8[::1], int64[::1])")
 def check_attachment(buf, tape, node, on, state):  # type: ignore[no-untyped-def]
     usage = member(tape, node, _USAGE_TYPE)
     media = member(tape, node, _CONTENT_TYPE)
@@ -179,7 +179,7 @@ def check_attachment(buf, tape, node, on, state):  # type: ignore[no-untyped-def
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, boolean, uint8[::1], int64[::1])")
 def open_object(buf, tape, node, v2, on, state):  # type: ignore[no-untyped-def]
     """Choose the shape, give the members their forms and places; the rule broken, or 0."""
     form = tape[node, FORM]
@@ -219,7 +219,7 @@ def open_object(buf, tape, node, v2, on, state):  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int64[::1])")
 def check_object(buf, tape, node, v2, row, on, state):  # type: ignore[no-untyped-def]
     """All rules on one object and its members together; the rule broken, or 0."""
     rule = open_object(buf, tape, node, v2, on, state)
@@ -242,7 +242,7 @@ def check_object(buf, tape, node, v2, row, on, state):  # type: ignore[no-untype
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64[::1], uint8[::1], int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64[::1], uint8[::1], int64[::1])")
 def check_array(buf, tape, node, hashes, on, state):  # type: ignore[no-untyped-def]
     """Give the elements their form; enough of them; components with ids of their own."""
     form = tape[node, FORM]
@@ -266,7 +266,7 @@ def check_array(buf, tape, node, hashes, on, state):  # type: ignore[no-untyped-
     return 0
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, uint8[::1], int64[::1], boolean)")
+@inner("int64(uint8[::1], int32[:, ::1], int64, uint8[::1], int64[::1], boolean)")
 def check_map(buf, tape, node, on, state, v2):  # type: ignore[no-untyped-def]
     """The keys of a language map or of extensions; the values of a language map get their form."""
     languages = t.FORM_KIND[tape[node, FORM]] == Kind.LANGUAGE_MAP
@@ -283,7 +283,7 @@ def check_map(buf, tape, node, on, state, v2):  # type: ignore[no-untyped-def]
     return 0
 
 
-@kernel(
+@inner(
     "int64(uint8[::1], int32[:, ::1], int64, int64[::1], uint8[::1], int32[:, ::1], int64, int64[::1], "
     "int64[::1], uint8[::1], boolean)"
 )

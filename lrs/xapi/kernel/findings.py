@@ -8,7 +8,7 @@ import enum
 import numpy as np
 
 from lrs.xapi import schema
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.kernel import tables as t
 from lrs.xapi.kernel.layout import END, FREE, KIND, NEXT, NUMBER, OBJECT, PLACE, START, STRING
 from lrs.xapi.kernel.time import read_duration, read_timestamp
@@ -93,7 +93,7 @@ _MBOX, _SHA1SUM, _OPENID, _ACCOUNT = (t.CODE[name] for name in schema.IDENTIFIER
 _PREFIXES, _PREFIX_AT = t._texts([name + ":" for name in schema.IDENTIFIERS])
 
 
-@kernel("int64(int32[:, ::1], int64, int64)")
+@inner("int64(int32[:, ::1], int64, int64)")
 def member(tape, node, code):  # type: ignore[no-untyped-def]
     """The value of an object's member; -1: it has none of that name."""
     i = node + 1
@@ -105,7 +105,7 @@ def member(tape, node, code):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(int64, int64, int64, int32[:, ::1], int64)")
+@inner("int64(int64, int64, int64, int32[:, ::1], int64)")
 def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     findings[found, 0] = what
     findings[found, 1] = a
@@ -113,7 +113,7 @@ def find(what, a, b, findings, found):  # type: ignore[no-untyped-def]
     return found + 1
 
 
-@kernel("int64(uint8[::1], int64, int64, int64)")
+@inner("int64(uint8[::1], int64, int64, int64)")
 def copy(buf, out, a, b):  # type: ignore[no-untyped-def]
     source, end, to = np.uint64(a), np.uint64(b), np.uint64(out)
     while source < end:
@@ -123,7 +123,7 @@ def copy(buf, out, a, b):  # type: ignore[no-untyped-def]
     return np.int64(to)
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def fold_domain(buf, a, b):  # type: ignore[no-untyped-def]
     """The domain of a mailbox to small letters (ASCII), in place."""
     i = b - 1
@@ -134,7 +134,7 @@ def fold_domain(buf, a, b):  # type: ignore[no-untyped-def]
     return b
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def fold_case(buf, a, b):  # type: ignore[no-untyped-def]
     """ASCII capitals to small letters, in place."""
     for i in range(a, b):
@@ -143,7 +143,7 @@ def fold_case(buf, a, b):  # type: ignore[no-untyped-def]
     return b
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64[::1])")
 def write_identifier(buf, tape, node, state):  # type: ignore[no-untyped-def]
     """An agent's identifier in canonical text (statement.py) to the free space; where it begins, or -1."""
     begin = state[FREE]
@@ -178,7 +178,7 @@ def write_identifier(buf, tape, node, state):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, int64, int32[:, ::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int32[:, ::1], int64, int64, int32[:, ::1], int64, int64[::1])")
 def find_in_object(buf, tape, node, shape, findings, found, state):  # type: ignore[no-untyped-def]
     """Agents with their names, activities with their definitions, scores and attachments."""
     place = tape[node, PLACE]
@@ -204,7 +204,7 @@ def find_in_object(buf, tape, node, shape, findings, found, state):  # type: ign
     return found
 
 
-@kernel("int64(int32[:, ::1], int64, int32[:, ::1], int64)")
+@inner("int64(int32[:, ::1], int64, int32[:, ::1], int64)")
 def find_extensions(tape, node, findings, found):  # type: ignore[no-untyped-def]
     """The extensions that later stages ask for, in the statement's own result and context."""
     place = tape[node, PLACE]
@@ -222,7 +222,7 @@ def find_extensions(tape, node, findings, found):  # type: ignore[no-untyped-def
     return found
 
 
-@kernel("void(uint8[::1], int64, int64, uint8[::1], int64)")
+@inner("void(uint8[::1], int64, int64, uint8[::1], int64)")
 def put_uuid(buf, a, b, ids, at):  # type: ignore[no-untyped-def]
     half = 0
     for i in range(a, b):
@@ -236,7 +236,7 @@ def put_uuid(buf, a, b, ids, at):  # type: ignore[no-untyped-def]
             half += 1
 
 
-@kernel("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int32[:, ::1], int64)")
+@inner("int64(uint8[::1], int32[:, ::1], int64, boolean, int64[::1], uint8[::1], int32[:, ::1], int64)")
 def read_out(buf, tape, node, v2, row, ids, findings, found):  # type: ignore[no-untyped-def]
     """A valid string of a place that is read out, to the row, the ids or the findings."""
     place = tape[node, PLACE]

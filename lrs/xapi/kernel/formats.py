@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import boolean, int64, uint8
 
-from lrs.xapi.kernel import PLACES, TEXTS, kernel
+from lrs.xapi.kernel import PLACES, TEXTS, inner, kernel
 from lrs.xapi.kernel.tables import INTERACTION_AT, INTERACTION_TEXT, OBJECT_TYPE_AT, OBJECT_TYPE_TEXT, _texts
 from lrs.xapi.kernel.time import NO_TIME, read_duration, read_timestamp
 from lrs.xapi.schema import Format
@@ -39,7 +39,7 @@ _IRREGULAR = (
 IRREGULAR_TEXT, IRREGULAR_AT = _texts(_IRREGULAR)
 
 
-@kernel(boolean(uint8[::1], int64, int64, TEXTS))
+@inner(boolean(uint8[::1], int64, int64, TEXTS))
 def equals(buf, a, b, text):  # type: ignore[no-untyped-def]
     if b - a != text.size:
         return False
@@ -49,7 +49,7 @@ def equals(buf, a, b, text):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel(int64(uint8[::1], int64, int64, TEXTS, PLACES, boolean))
+@inner(int64(uint8[::1], int64, int64, TEXTS, PLACES, boolean))
 def place_among(buf, a, b, texts, at, fold_case):  # type: ignore[no-untyped-def]
     """Which of the texts it is; -1: none. With fold_case, ASCII capitals count as small letters."""
     for t in range(at.size - 1):
@@ -67,7 +67,7 @@ def place_among(buf, a, b, texts, at, fold_case):  # type: ignore[no-untyped-def
     return -1
 
 
-@kernel("boolean(uint8[::1], int64, int64, int64)")
+@inner("boolean(uint8[::1], int64, int64, int64)")
 def all_of(buf, a, b, classes):  # type: ignore[no-untyped-def]
     for i in range(a, b):
         if CLASSES[buf[i]] & classes == 0:
@@ -75,7 +75,7 @@ def all_of(buf, a, b, classes):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_iri(buf, a, b):  # type: ignore[no-untyped-def]
     """RFC 3987 with a scheme: characters and percent-encoding are checked, not what a scheme asks for."""
     if a == b or CLASSES[buf[a]] & ALPHA == 0:
@@ -97,7 +97,7 @@ def is_iri(buf, a, b):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_uri(buf, a, b):  # type: ignore[no-untyped-def]
     """RFC 3986: an IRI of ASCII only."""
     for i in range(a, b):
@@ -106,7 +106,7 @@ def is_uri(buf, a, b):  # type: ignore[no-untyped-def]
     return is_iri(buf, a, b)
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_mailto(buf, a, b):  # type: ignore[no-untyped-def]
     """``mailto:`` and one address (RFC 6068), whose local part and domain are not looked into."""
     if b - a < 10 or not is_iri(buf, a, b):
@@ -126,7 +126,7 @@ def is_mailto(buf, a, b):  # type: ignore[no-untyped-def]
     return a + 7 < at < b - 1
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_uuid(buf, a, b):  # type: ignore[no-untyped-def]
     if b - a != 36:
         return False
@@ -140,7 +140,7 @@ def is_uuid(buf, a, b):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_language_tag(buf, a, b):  # type: ignore[no-untyped-def]
     """RFC 5646 2.1 and 2.2.9: well-formed, no variant and no singleton twice; no registry.
 
@@ -206,7 +206,7 @@ def is_language_tag(buf, a, b):  # type: ignore[no-untyped-def]
     return not bare
 
 
-@kernel("boolean(uint8[::1], int64, int64, boolean)")
+@inner("boolean(uint8[::1], int64, int64, boolean)")
 def is_version(buf, a, b, v2):  # type: ignore[no-untyped-def]
     """1.0 and 1.0.x; under 2.0 also 2.0 and 2.0.x."""
     if b - a < 3 or not (buf[a] == 49 or (v2 and buf[a] == 50)) or buf[a + 1] != 46 or buf[a + 2] != 48:
@@ -214,7 +214,7 @@ def is_version(buf, a, b, v2):  # type: ignore[no-untyped-def]
     return b - a == 3 or (b - a > 4 and buf[a + 3] == 46 and all_of(buf, a + 4, b, DIGIT))
 
 
-@kernel("boolean(uint8[::1], int64, int64)")
+@inner("boolean(uint8[::1], int64, int64)")
 def is_media_type(buf, a, b):  # type: ignore[no-untyped-def]
     """RFC 2046: type "/" subtype, and after ";" parameters, of which only "=" is asked."""
     slash = a

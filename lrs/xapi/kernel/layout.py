@@ -15,7 +15,7 @@ value:
 
 from __future__ import annotations
 
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.rules import Rule
 
 KIND, START, END, NEXT, FORM, PLACE, SHAPE, ESCAPED = range(8)
@@ -36,7 +36,7 @@ array); the members that an object has, as bits; the open containers; where the 
 `hashes`."""
 
 
-@kernel("int64(int64, int64, int64[::1])")
+@inner("int64(int64, int64, int64[::1])")
 def fault(rule, at, state):  # type: ignore[no-untyped-def]
     """A breach at this byte; at the body's end what is wrong is that it ends."""
     state[FAULT] = at

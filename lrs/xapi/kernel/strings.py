@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.kernel.layout import END, ESCAPED, FREE, LENGTH, START, fault
 from lrs.xapi.kernel.tables import FNV_PRIME, FNV_START
 from lrs.xapi.rules import Rule
@@ -27,7 +27,7 @@ for _escape, _meaning in zip(b'"\\/bfnrt', b'"\\/\b\f\n\r\t', strict=True):
 _ONE = np.uint64(1)
 
 
-@kernel("int64(uint8[::1], int64)")
+@inner("int64(uint8[::1], int64)")
 def utf8_length(buf, i):  # type: ignore[no-untyped-def]
     """Octets of the well-formed sequence that begins at a byte >= 0x80; 0: it is none (RFC 3629)."""
     lead = buf[i]
@@ -49,7 +49,7 @@ def utf8_length(buf, i):  # type: ignore[no-untyped-def]
     return 4 if buf[i + 3] & 0xC0 == 0x80 else 0
 
 
-@kernel("int64(uint8[::1], int64)")
+@inner("int64(uint8[::1], int64)")
 def hex4(buf, i):  # type: ignore[no-untyped-def]
     """The number that four hexadecimal digits write; -1: they are not all digits."""
     value = 0
@@ -61,7 +61,7 @@ def hex4(buf, i):  # type: ignore[no-untyped-def]
     return value
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def put_utf8(buf, at, character):  # type: ignore[no-untyped-def]
     if character < 0x80:
         buf[at] = character
@@ -82,7 +82,7 @@ def put_utf8(buf, at, character):  # type: ignore[no-untyped-def]
     return at + 4
 
 
-@kernel("int64(uint8[::1], int64, int64, int64[::1])")
+@inner("int64(uint8[::1], int64, int64, int64[::1])")
 def unescape(buf, first, i, state):  # type: ignore[no-untyped-def]
     """A string from its first escape on, at i: its text to the free space; the byte after its quote."""
     out = state[FREE]
@@ -133,7 +133,7 @@ def unescape(buf, first, i, state):  # type: ignore[no-untyped-def]
             i += 2
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
 def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     """The string whose opening quote is at i, to a node; the byte after its closing quote."""
     first = i + 1
@@ -164,7 +164,7 @@ def read_string(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
             return fault(Rule.SYNTAX if i >= state[LENGTH] else Rule.CONTROL_CHARACTER, i, state)
 
 
-@kernel("uint64(uint8[::1], int64, int64)")
+@inner("uint64(uint8[::1], int64, int64)")
 def hash_text(buf, a, b):  # type: ignore[no-untyped-def]
     """FNV-1a, as tables.fnv."""
     digest = FNV_START

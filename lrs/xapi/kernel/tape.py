@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner
 from lrs.xapi.kernel.layout import (
     ARRAY,
     DEPTH,
@@ -43,14 +43,14 @@ _FEW = 12
 """Up to so many keys are compared pair by pair, more are sorted."""
 
 
-@kernel("int64(uint8[::1], int64)")
+@inner("int64(uint8[::1], int64)")
 def skip_space(buf, i):  # type: ignore[no-untyped-def]
     while buf[i] == 32 or buf[i] == 10 or buf[i] == 13 or buf[i] == 9:
         i += 1
     return i
 
 
-@kernel("int64(uint8[::1], int64, int64, uint64)")
+@inner("int64(uint8[::1], int64, int64, uint64)")
 def code_of(buf, a, b, digest):  # type: ignore[no-untyped-def]
     """The code of a member name or of an extension of interest; -1: neither."""
     slot = np.int64(digest >> np.uint64(56))
@@ -67,7 +67,7 @@ def code_of(buf, a, b, digest):  # type: ignore[no-untyped-def]
     return -1
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1], int64, int64[::1])")
 def read_key(buf, i, tape, node, hashes, top, state):  # type: ignore[no-untyped-def]
     """A key and its colon, from the quote at i; the byte after the colon. The hash goes to hashes[top]."""
     if buf[i] != 34:
@@ -84,7 +84,7 @@ def read_key(buf, i, tape, node, hashes, top, state):  # type: ignore[no-untyped
     return i + 1 if buf[i] == 58 else fault(Rule.SYNTAX, i, state)
 
 
-@kernel("void(int64[::1], int64, int64)")
+@inner("void(int64[::1], int64, int64)")
 def sort(values, first, end):  # type: ignore[no-untyped-def]
     """Heapsort of values[first:end]: no order that a sender can choose makes it slow."""
     count = end - first
@@ -108,7 +108,7 @@ def sort(values, first, end):  # type: ignore[no-untyped-def]
         values[first + root] = moving
 
 
-@kernel("boolean(int64[::1], int64, int64)")
+@inner("boolean(int64[::1], int64, int64)")
 def repeats(hashes, first, end):  # type: ignore[no-untyped-def]
     """Whether two of the hashes [first, end) are equal; they may be put in order.
 
@@ -128,7 +128,7 @@ def repeats(hashes, first, end):  # type: ignore[no-untyped-def]
     return False
 
 
-@kernel("int64(uint8[::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int64, int64[::1])")
 def read_number(buf, i, state):  # type: ignore[no-untyped-def]
     """The byte after the number that begins at i (RFC 8259 6)."""
     if buf[i] == 45:
@@ -157,7 +157,7 @@ def read_number(buf, i, state):  # type: ignore[no-untyped-def]
     return i
 
 
-@kernel("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
+@inner("int64(uint8[::1], int64, int32[:, ::1], int64, int64[::1])")
 def read_scalar(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     """A string, number, true, false or null that begins at i, to a node; the byte after it."""
     tape[node, NEXT] = node + 1
@@ -187,7 +187,7 @@ def read_scalar(buf, i, tape, node, state):  # type: ignore[no-untyped-def]
     return i
 
 
-@kernel("int64(uint8[::1], int64, int64, int32[:, ::1], int64[::1], int64[::1])")
+@inner("int64(uint8[::1], int64, int64, int32[:, ::1], int64[::1], int64[::1])")
 def read_value(buf, i, depth, tape, hashes, state):  # type: ignore[no-untyped-def]
     """The value that begins at i, to the tape from its first row on; the byte after it.
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from lrs.xapi.kernel import kernel
+from lrs.xapi.kernel import inner, kernel
 
 NO_TIME = -(2**63)
 """The text is no time."""
@@ -17,7 +17,7 @@ FIRST = -62_135_596_800_000_000
 LAST = 253_402_300_800_000_000 - 1
 
 
-@kernel("int64(uint8[::1], int64, int64, int64)")
+@inner("int64(uint8[::1], int64, int64, int64)")
 def digits(buf, a, b, n):  # type: ignore[no-untyped-def]
     """The number that n digits at a write; -1 where the text ends or has other characters."""
     if a + n > b:
@@ -30,7 +30,7 @@ def digits(buf, a, b, n):  # type: ignore[no-untyped-def]
     return value
 
 
-@kernel("int64(int64, int64, int64)")
+@inner("int64(int64, int64, int64)")
 def days_since_1970(year, month, day):  # type: ignore[no-untyped-def]
     """Of a day of the Gregorian calendar; the year begins in March (Hinnant, days_from_civil)."""
     y = year - (month <= 2)
@@ -40,7 +40,7 @@ def days_since_1970(year, month, day):  # type: ignore[no-untyped-def]
     return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468
 
 
-@kernel("int64(int64, int64)")
+@inner("int64(int64, int64)")
 def days_in_month(year, month):  # type: ignore[no-untyped-def]
     if month == 2:
         return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
@@ -134,7 +134,7 @@ def read_timestamp(buf, a, b, v2):  # type: ignore[no-untyped-def]
     return instant if FIRST <= instant <= LAST else NO_TIME
 
 
-@kernel("int64(uint8[::1], int64, int64)")
+@inner("int64(uint8[::1], int64, int64)")
 def read_duration(buf, a, b):  # type: ignore[no-untyped-def]
     """Milliseconds, truncated, of an ISO 8601:2004 4.4.3.2 duration; NO_TIME where the text is none.
 
