@@ -1,13 +1,15 @@
 # `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench bench-query load crash fuzz mutation requirements clean
+.PHONY: help setup run test check format bench bench-query bench-sim overload load capacity crash crash-kafka histories fuzz mutation requirements clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 N ?= 200
+HISTORIES ?= 100000
 SCENARIO ?= mixed
+PEAK ?= 0.7
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 help:            ## what can be made
@@ -23,8 +25,8 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@$(BIN)/lrs warm
 	@touch $@
 
-run: setup       ## start the LRS with its embedded PostgreSQL and a live demonstration
-	@$(BIN)/lrs up --demo
+run: setup       ## start the LRS with its embedded PostgreSQL and a live demonstration (KAFKA=1: its log on Kafka)
+	@$(if $(KAFKA),$(BIN)/python -m tests.kafka) $(BIN)/lrs up --demo
 
 test: check      ## check, then run the tests; what was skipped, and why, is listed at the end
 	$(BIN)/python -m pytest
@@ -39,17 +41,32 @@ format: setup    ## rewrite the sources in the one format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup     ## measure speed, beside yardsticks of the same run
-	$(BIN)/python -m benchmarks.path
+bench: setup     ## measure speed, beside yardsticks of the same run (KAFKA=1: also with the log on Kafka)
+	$(BIN)/python -m benchmarks.path $(if $(KAFKA),--log both)
 
 bench-query: setup ## store two million statements and ask for them in every way, plans attached
 	$(BIN)/python -m benchmarks.query
 
+overload: setup  ## a surge of ten times what the store takes, on Kafka (make overload ARGS="--seconds 600")
+	$(BIN)/python -m benchmarks.overload $(ARGS)
+
+bench-sim: setup ## simulate a day of two crore learners, and render statements, beside published figures
+	$(BIN)/python -m benchmarks.simulator
+
 load: setup      ## a load test with a verdict (make load SCENARIO=mixed ARGS="--peak 40 --seconds 60")
 	$(BIN)/python -m loadtests $(SCENARIO) $(ARGS)
 
+capacity: setup  ## from a simulated scenario to a verdict on this machine (SCENARIO=deadline-day PEAK=0.7)
+	$(BIN)/python -m loadtests.capacity $(SCENARIO) --peak $(PEAK) $(ARGS)
+
 crash: setup     ## kill processes under load, N times (make crash N=200), and look for what was lost
 	$(BIN)/python -m tests.crash --faults $(N)
+
+crash-kafka: setup ## the same with the log on Kafka: also zombies, rebalances, restarts, a network that fails
+	$(BIN)/python -m tests.crash --faults $(N) --log kafka
+
+histories: setup ## let 100,000 seeded histories of the stages happen in memory (make histories HISTORIES=N)
+	$(BIN)/python -m tests.histories --histories $(HISTORIES)
 
 fuzz: setup      ## a hundred thousand hostile requests against the edge
 	$(BIN)/python -m tests.fuzz

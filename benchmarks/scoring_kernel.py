@@ -21,7 +21,9 @@ from numba import njit
 from lrs.scoring.batch import read_batch
 from lrs.scoring.catalogue_file import read_catalogue
 from lrs.scoring.event import EVENT, LANDMARK_US, PAIR, PARTITION_BITS, Flag
+from lrs.scoring.level import ACCUMULATED, UNREAD, changed_levels
 from lrs.scoring.mapping import default_mapping
+from lrs.scoring.outcome import level_turns, milestones
 from lrs.scoring.score import score
 from lrs.scoring.state import State
 from lrs.scoring.table import compile_catalogue
@@ -100,6 +102,9 @@ def main() -> None:
 
     state = State()
     events_done, reading, scoring, sorting, keys, rows, stored = 0, 0.0, 0.0, 0.0, 0, 0, 0
+    telling, told = 0.0, 0
+    levels: dict[tuple[int, int], tuple[int, int]] = {}
+    sums_of: dict[tuple[int, int], dict[tuple[int, int], tuple[int, int, int]]] = {}
     number, until = 0, perf_counter() + options.seconds
     while perf_counter() < until:
         events, pairs = batch(number)
@@ -115,21 +120,44 @@ def main() -> None:
         t3 = thread_time()
         np.lexsort((events["activity"], events["agent"]))
         t4 = thread_time()
+        touched = {(row[0], row[1]) for row in output.competencies.tolist()}
+        accumulated = np.array(
+            [
+                (*pair, level, kind, *sums, *levels.get(pair, (UNREAD, UNREAD)))
+                for pair in touched
+                for (level, kind), sums in sums_of.get(pair, {}).items()
+            ],
+            ACCUMULATED,
+        )
+        t5 = thread_time()
+        turns = milestones(output, tables)
+        after, before = changed_levels(accumulated, output.competencies, 2_600, tables)
+        turns += level_turns(before, after, output)
+        t6 = thread_time()
+        for agent, competency, level, again in after.tolist():
+            levels[agent, competency] = level, again
         state.apply(output)
+        for agent, competency, level, kind, *_ in output.competencies.tolist():
+            key = (agent, competency, level, kind)
+            sums_of.setdefault((agent, competency), {})[level, kind] = state.accumulators[key]
         if number > 3:
             events_done += len(events)
             reading, scoring, sorting = reading + t1 - t0, scoring + t3 - t2, sorting + t4 - t3
+            telling, told = telling + t6 - t5, told + len(turns)
             keys += len(read.keys)
             rows += len(output.evidence)
             stored += sum(len(row[3]) for row in evidence) // 96
     measured = number - 3
     rmw = random_rmw_rate(rng)
-    rate = events_done / (reading + scoring)
+    rate = events_done / (reading + scoring + telling)
     print(
         f"batches of {options.batch:,}; each {keys / measured:,.0f} keys, {stored / measured:,.0f} facts read"
     )
     print(f"read_batch          {reading / events_done * 1e6:8.2f} us an event")
     print(f"score, rows packed  {scoring / events_done * 1e6:8.2f} us an event")
+    print(
+        f"what turned         {telling / events_done * 1e6:8.2f} us an event, {told / measured:,.0f} a batch"
+    )
     print(f"together            {rate:12,.0f} events/s")
     sort_rate = events_done / sorting
     print(f"numpy lexsort       {sort_rate:12,.0f} keys/s       ratio {rate / sort_rate:8.4f}")

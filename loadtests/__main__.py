@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,9 +17,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.path.system import SystemFailed, running
+from loadtests.pinning import Cores
 from loadtests.report import page
 from loadtests.scenario import LoadError, read_scenario, shipped
-from loadtests.target import Target
+from loadtests.series import fresh_system
+from loadtests.target import Inbox, Target
 from loadtests.trial import Findings, Trial
 from loadtests.verdict import SLO, Judgement, Verdict, read_objectives
 from lrs.scoring.catalogue_file import read_catalogue
@@ -44,6 +47,22 @@ COLOURS = {Judgement.PASSED: "green", Judgement.FAILED: "red", Judgement.NO_FIGU
 @click.option(
     "--metrics", multiple=True, help="Address of a metrics port of that LRS; may stand several times."
 )
+@click.option(
+    "--apart",
+    is_flag=True,
+    help="The LRS of its own and the generator have cores of their own, as calibration needs.",
+)
+@click.option("--to", help="Statements go to its intake: kafka://host:port, several with commas between.")
+@click.option(
+    "--inbox", envvar="LRS_KAFKA_INBOX", default="xapi.inbox", show_default=True, help="The intake's topic."
+)
+@click.option(
+    "--rejected",
+    envvar="LRS_KAFKA_REJECTED",
+    default="xapi.rejected",
+    show_default=True,
+    help="The topic of what it refuses.",
+)
 @click.option("--catalogue", type=click.Path(path_type=Path), help="Catalogue in force at that LRS.")
 @click.option(
     "--within",
@@ -65,6 +84,10 @@ def main(
     key: str | None,
     secret: str | None,
     metrics: tuple[str, ...],
+    apart: bool,
+    to: str | None,
+    inbox: str,
+    rejected: str,
     catalogue: Path | None,
     within: Path,
     report: Path | None,
@@ -76,6 +99,8 @@ def main(
     # A request to end is an orderly one: what was started is stopped, the directory deleted.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     console = Console() if Console().is_terminal else Console(width=PAGE)
+    if apart and host:
+        raise click.UsageError("--apart is for an LRS of the test's own, not for --host")
     target = Target(host.rstrip("/"), key or "", secret or "", metrics) if host else None
     try:
         chosen = read_scenario(scenario)
@@ -84,7 +109,8 @@ def main(
         objectives = read_objectives(slo)
         with tempfile.TemporaryDirectory(prefix="load-") as directory:
             trial = Trial(chosen, objectives, Path(directory), processes, seed, taught)
-            findings, verdict = asyncio.run(_run(trial, target, within, console))
+            topics = Inbox.at(to, inbox, rejected) if to else None
+            findings, verdict = asyncio.run(_run(trial, target, topics, apart, within, console))
     except (LoadError, SystemFailed, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     file = report or Path("reports") / f"load-{Path(scenario).stem}-{time.strftime('%Y%m%d-%H%M%S')}.html"
@@ -98,18 +124,24 @@ def main(
 
 
 async def _run(
-    trial: Trial, target: Target | None, within: Path, console: Console
+    trial: Trial, target: Target | None, inbox: Inbox | None, apart: bool, within: Path, console: Console
 ) -> tuple[Findings, Verdict]:
-    async with _system(target, within, console) as system:
-        return await trial.run(system, console.print)
+    async with _system(target, apart, within, console) as system:
+        return await trial.run(replace(system, inbox=inbox), console.print)
 
 
 @asynccontextmanager
-async def _system(target: Target | None, within: Path, console: Console) -> AsyncIterator[Target]:
+async def _system(
+    target: Target | None, apart: bool, within: Path, console: Console
+) -> AsyncIterator[Target]:
     if target is not None:
         yield target
         return
     console.print("starting the LRS")
+    if apart:
+        async with fresh_system(within, Cores.apart()) as bound:
+            yield bound
+        return
     async with running(within) as system:
         yield Target.of(system)
 

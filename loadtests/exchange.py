@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import random
 import socket
 import time
@@ -14,15 +15,23 @@ import gevent
 import msgspec
 from locust import FastHttpUser
 
-from loadtests.hostile import Occasion, hostile
+from loadtests.bodies import Fresh
+from loadtests.hostile import Occasion, hostile, hostile_record
 from loadtests.plan import Agenda, agent
+from loadtests.producer import REASON_HEADER, VERSION_HEADER, NotAcknowledged, Producer, record_key
 from loadtests.scenario import WRITING, Kind
-from loadtests.tally import INTERVALS, Fate, Latency, Tally
+from loadtests.tally import INTERVALS, QUERYABLE, Fate, Latency, Tally
 from lrs.demo.client import basic
 
 BUSY: Final = (429, 503)
 AGAIN: Final = (0, 429, 502, 503, 504)
 """Without a final answer: whoever sends the same bytes again stores nothing twice."""
+
+SAMPLES: Final = 2.0
+"""Records a second, in the mean of the run, of which it is asked when they can be queried."""
+_SOON: Final = 0.01
+_COARSE: Final = 0.2
+"""It is asked again after so many seconds, or after that share of what has passed, whichever is longer."""
 
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
@@ -43,8 +52,11 @@ class Wrong(Exception):
 class Exchanges:
     """The requests of one process, while they last."""
 
-    def __init__(self, user: FastHttpUser, agenda: Agenda, tally: Tally, of: int) -> None:
-        """`of`: the number of processes; a request's place in the tally is its number over it."""
+    def __init__(
+        self, user: FastHttpUser, agenda: Agenda, tally: Tally, of: int, producer: Producer | None = None
+    ) -> None:
+        """`of`: the number of processes; a request's place in the tally is its number over it. With a
+        `producer` statements go to an intake."""
         options = user.environment.parsed_options
         self._user, self._agenda, self.tally, self._of = user, agenda, tally, of
         self._authorization = basic(options.key or "", options.secret or "")
@@ -52,6 +64,9 @@ class Exchanges:
         self._known: list[int] = []
         """Requests whose statements were acknowledged."""
         self._under_way = 0
+        self._producer = producer
+        self._sampled = math.ceil(agenda.writes / (SAMPLES * agenda.plan.seconds)) or 1
+        """One in so many records is a sample."""
         self._kinds: dict[Kind, Callable[[int, float], None]] = {
             "send": self._send,
             "again": self._send_again,
@@ -77,9 +92,10 @@ class Exchanges:
             self._kinds[kind.kind](number, due)
             fate = Fate.DONE
             if kind.kind in WRITING:
-                self._known.append(number)
                 tally.statements += kind.statements
                 interval.statements += kind.statements
+                if self._producer is None:
+                    self._known.append(number)
         except GaveUp:
             fate = Fate.IN_DOUBT
         except Wrong as wrong:
@@ -87,6 +103,8 @@ class Exchanges:
             tally.problem(f"{kind.name}: {wrong}")
         tally.fates[number // self._of] = fate
         self._under_way -= 1
+        if self._producer is not None and fate is Fate.DONE and self._is_sample(number):
+            self._until_queryable(number, due)
 
     # -- one request -------------------------------------------------------------------------------
 
@@ -135,19 +153,24 @@ class Exchanges:
             gevent.sleep(wait)
             pause = min(2 * pause, _LONGEST_PAUSE)
         if counts:
-            latency.intended.add(ended - due)
-            interval.latency.intended.add(ended - due)
-            self._user.environment.events.request.fire(
-                request_type="INTENDED",
-                name=name,
-                response_time=(ended - due) * 1000,
-                response_length=0,
-                exception=None,
-                context={},
-            )
+            self._count(number, ended - due)
         if not final:
             raise GaveUp
         return answer
+
+    def _count(self, number: int, intended: float) -> None:
+        """Count a latency from the due time."""
+        name = self._agenda.request(number).name
+        self.tally.latency.setdefault(name, Latency()).intended.add(intended)
+        self._interval(number).latency.intended.add(intended)
+        self._user.environment.events.request.fire(
+            request_type="INTENDED",
+            name=name,
+            response_time=intended * 1000,
+            response_length=0,
+            exception=None,
+            context={},
+        )
 
     def _not_final(self, answer: Any) -> None:
         if answer.status_code in BUSY:
@@ -164,41 +187,80 @@ class Exchanges:
 
     # -- statements --------------------------------------------------------------------------------
 
-    def _send(self, number: int, due: float, *, counts: bool = True) -> None:
-        content, ids, headers = self._body(number)
-        self._post(number, due, content, ids, headers, counts=counts)
+    def _send(self, number: int, due: float) -> None:
+        self._store(number, due, self._agenda.sending(number).body)
 
     def _send_again(self, number: int, due: float) -> None:
-        content, ids, headers = self._body(number)
-        other = gevent.spawn(self._post, number, due, content, ids, headers, counts=False)
+        body = self._agenda.sending(number).body
+        other = gevent.spawn(self._store, number, due, body, counts=False)
         try:
-            self._post(number, due, content, ids, headers)
+            self._store(number, due, body)
         finally:
             other.join()
         other.get()
-        self._post(number, due, content, ids, headers, counts=False)
+        self._store(number, due, body, counts=False)
 
-    def _body(self, number: int) -> tuple[bytes, list[str], dict[str, str | None]]:
-        body = self._agenda.sending(number).body
-        if not self._agenda.request(number).gzip:
-            return body.content, body.ids, {**_JSON}
-        return gzip.compress(body.content, 1), body.ids, {**_JSON, "Content-Encoding": "gzip"}
-
-    def _post(
-        self,
-        number: int,
-        due: float,
-        content: bytes,
-        ids: list[str],
-        headers: dict[str, str | None],
-        *,
-        counts: bool = True,
-    ) -> None:
-        answer = self._answered(number, due, "POST", _STATEMENTS, content, headers, counts=counts)
-        must(answer, 200)
-        if msgspec.json.decode(answer.content) != ids:
+    def _store(self, number: int, due: float, body: Fresh, *, counts: bool = True) -> None:
+        if self._producer is not None:
+            self._produce(number, due, body.content, {}, counts=counts)
+            return
+        content = body.content
+        headers: dict[str, str | None] = {**_JSON}
+        if self._agenda.request(number).gzip:
+            content, headers["Content-Encoding"] = gzip.compress(content, 1), "gzip"
+        answer = must(
+            self._answered(number, due, "POST", _STATEMENTS, content, headers, counts=counts),
+            200,
+        )
+        if msgspec.json.decode(answer.content) != body.ids:
             raise Wrong("acknowledged other ids than were sent")
         self.tally.position(answer.headers.get("X-LRS-Position", ""))
+
+    # -- records of an intake's topic --------------------------------------------------------------
+
+    def _produce(
+        self, number: int, due: float, value: bytes, headers: dict[str, str], *, counts: bool = True
+    ) -> None:
+        assert self._producer is not None
+        key = record_key(self._agenda.plan.seed, number)
+        kind = self._agenda.request(number)
+        try:
+            sent, ended = self._producer.put(key, value, {VERSION_HEADER: "1.0.3", **headers}, gzip=kind.gzip)
+        except NotAcknowledged as error:
+            self.tally.broken += 1
+            self.tally.problem(f"broken: {error}")
+            raise GaveUp from error
+        self.tally.latency.setdefault(kind.name, Latency()).service.add(ended - sent)
+        self._interval(number).latency.service.add(ended - sent)
+        if counts:
+            self._count(number, ended - due)
+
+    def _is_sample(self, number: int) -> bool:
+        return self._agenda.request(number).kind in WRITING and number % self._sampled == 0
+
+    def _until_queryable(self, number: int, due: float) -> None:
+        """Ask for a statement of a record until it is there: intended latency from when the record was due,
+        service from its acknowledgement. What never comes counts with the time for which it was awaited."""
+        acknowledged = time.perf_counter()
+        id_ = self._agenda.sending(number).body.ids[-1]
+        sent = {**self._common}
+        while True:
+            with self._user.client.get(
+                f"{_STATEMENTS}?statementId={id_}", name=QUERYABLE, headers=sent, catch_response=True
+            ) as answer:
+                answer.success()
+            now = time.perf_counter()
+            there = answer.status_code == 200
+            if there or now - due > self._agenda.plan.give_up:
+                break
+            gevent.sleep(max(_SOON, _COARSE * (now - acknowledged)))
+        latency = self.tally.latency.setdefault(QUERYABLE, Latency())
+        latency.intended.add(now - due)
+        latency.service.add(now - acknowledged)
+        if there:
+            self._known.append(number)
+        else:
+            self.tally.problem(f"{QUERYABLE}: still not after {self._agenda.plan.give_up:g} s")
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -276,7 +338,14 @@ class Exchanges:
         if known is not None:
             content = msgspec.json.decode(known.body.content)
             statement = msgspec.json.encode(content[0] if isinstance(content, list) else content)
-        attack = hostile(Occasion(self._agenda.plan.seed, number, statement))
+        occasion = Occasion(self._agenda.plan.seed, number, statement)
+        if self._producer is not None:
+            record = hostile_record(occasion)
+            version = record.headers.get("X-Experience-API-Version") or "1.0.3"
+            headers = {VERSION_HEADER: version, REASON_HEADER: record.reason}
+            self._produce(number, due, record.body or b"", headers)
+            return
+        attack = hostile(occasion)
         if attack.cut:
             self._cut(attack.body or b"")
             return

@@ -1,4 +1,5 @@
-"""Requests that must be refused, whatever else goes on, and leave nothing behind."""
+"""Requests, and records of an intake's topic, that must be refused, whatever else goes on, and leave nothing
+behind."""
 
 from __future__ import annotations
 
@@ -13,12 +14,14 @@ from lrs.demo.client import basic
 _JSON: Final = {"Content-Type": "application/json"}
 _STATEMENTS: Final = "/xapi/statements"
 _NESTED: Final = 500
+INVALID: Final = "invalid"
 
 
 @dataclass(frozen=True)
 class Hostile:
     """A request, and the status that it must get. A header of None replaces an ordinary one by nothing.
 
+    `reason`: why an intake refuses the same body as a record; empty where that is no record's business.
     `cut`: the client sends half of the body and hangs up; there is no answer.
     """
 
@@ -28,6 +31,7 @@ class Hostile:
     path: str = _STATEMENTS
     body: bytes | None = None
     headers: dict[str, str | None] = field(default_factory=dict)
+    reason: str = ""
     cut: bool = False
 
 
@@ -63,22 +67,28 @@ class Occasion:
 
 def hostile(occasion: Occasion) -> Hostile:
     """The hostile request of an occasion: one kind after the other, by its number."""
-    return _KINDS[occasion.number % len(_KINDS)](occasion)
+    kinds = (*_BODIES, *_REQUESTS)
+    return kinds[occasion.number % len(kinds)](occasion)
 
 
-def _posted(name: str, status: int, body: bytes, **headers: str | None) -> Hostile:
+def hostile_record(occasion: Occasion) -> Hostile:
+    """The hostile record of an occasion: what is wrong with it is in its body, or its version."""
+    return _BODIES[occasion.number % len(_BODIES)](occasion)
+
+
+def _posted(name: str, status: int, body: bytes, reason: str = "", **headers: str | None) -> Hostile:
     given = {key.replace("_", "-"): value for key, value in headers.items()}
-    return Hostile(name, status, body=body, headers={**_JSON, **given})
+    return Hostile(name, status, body=body, headers={**_JSON, **given}, reason=reason)
 
 
 def _no_json(on: Occasion) -> Hostile:
-    return _posted("no JSON", 400, on.body[:-2])
+    return _posted("no JSON", 400, on.body[:-2], INVALID)
 
 
 def _broken_rule(on: Occasion) -> Hostile:
     good = on.statement()
     bad = on.statement(1, actor={"mbox": "nobody"})
-    return _posted("broken rule in a batch", 400, msgspec.json.encode([good, bad]))
+    return _posted("broken rule in a batch", 400, msgspec.json.encode([good, bad]), INVALID)
 
 
 def _no_version(on: Occasion) -> Hostile:
@@ -107,11 +117,28 @@ def _unknown_parameter(_: Occasion) -> Hostile:
 
 def _nested(on: Occasion) -> Hostile:
     deep = b'{"deep":' * _NESTED + b"0" + b"}" * _NESTED
-    return _posted("nested too deep", 400, on.body[:-1] + b"," + deep[1:])
+    return _posted("nested too deep", 400, on.body[:-1] + b"," + deep[1:], INVALID)
 
 
 def _twice(on: Occasion) -> Hostile:
-    return _posted("duplicate key", 400, on.body[:-1] + b',"timestamp":"2026-01-01T00:00:00Z"' * 2 + b"}")
+    twice = on.body[:-1] + b',"timestamp":"2026-01-01T00:00:00Z"' * 2 + b"}"
+    return _posted("duplicate key", 400, twice, INVALID)
+
+
+def _other_version(on: Occasion) -> Hostile:
+    return _posted("unknown version", 400, on.body, "version", X_Experience_API_Version="3.1")
+
+
+def _without_data(on: Occasion) -> Hostile:
+    attachment = {
+        "usageType": "https://lrs.example.org/certificate",
+        "display": {"en": "certificate"},
+        "contentType": "application/pdf",
+        "length": 4,
+        "sha2": f"{on.number:064x}",
+    }
+    body = msgspec.json.encode(on.statement(attachments=[attachment]))
+    return _posted("attachment without data", 400, body, "attachment")
 
 
 def _damaged(on: Occasion) -> Hostile:
@@ -129,10 +156,11 @@ def _conflict(on: Occasion) -> Hostile:
         return _no_json(on)
     other = {**msgspec.json.decode(on.known), "verb": {"id": f"https://lrs.example.org/other/{on.number}"}}
     other.pop("result", None)
-    return _posted("another statement under a known id", 409, msgspec.json.encode(other))
+    return _posted("another statement under a known id", 409, msgspec.json.encode(other), "conflict")
 
 
-_KINDS: Final = (
-    *(_conflict, _no_json, _broken_rule, _no_version, _wrong_secret, _no_resource, _no_method),
-    *(_unknown_coding, _unknown_parameter, _nested, _twice, _damaged, _cut),
+_BODIES: Final = (_conflict, _no_json, _broken_rule, _other_version, _nested, _twice, _without_data)
+_REQUESTS: Final = (
+    *(_no_version, _wrong_secret, _no_resource, _no_method),
+    *(_unknown_coding, _unknown_parameter, _damaged, _cut),
 )

@@ -1,7 +1,7 @@
 """The open loop: requests go out when they are due, whether or not the last one came back.
 
     python -m locust -f loadtests/openloop.py --headless --host http://127.0.0.1:8080 \\
-        --plan PLAN --outcome OUTCOME [--processes 2]
+        --plan PLAN --outcome OUTCOME [--processes 2] [--brokers HOST:PORT --topic TOPIC]
 
 Run by `python -m loadtests`, which makes the plan and judges the outcome. Each generator process carries
 out its share of the plan; each request has a greenlet of its own, and its latency counts from when it was
@@ -25,6 +25,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from loadtests.exchange import Exchanges
 from loadtests.plan import Agenda, Plan
+from loadtests.producer import Producer
 from loadtests.tally import Outcome, Tally, pack, unpack
 
 _HEAD_START: Final = 0.5
@@ -42,13 +43,15 @@ def _options(parser: ArgumentParser) -> None:
     group.add_argument("--secret", env_var="LOAD_SECRET", help="Its secret.")
     group.add_argument("--plan", help="What to send, and when.")
     group.add_argument("--outcome", help="File for what was seen.")
+    group.add_argument("--brokers", help="Statements go to these brokers, host:port with commas between.")
+    group.add_argument("--topic", help="The intake's topic there.")
 
 
 class Share:
     """What one generator process has to do, once it was told when to begin."""
 
-    def __init__(self, agenda: Agenda) -> None:
-        self.agenda = agenda
+    def __init__(self, agenda: Agenda, producer: Producer | None) -> None:
+        self.agenda, self.producer = agenda, producer
         self._told = Event()
         self.place, self.of, self.begin = 0, 1, 0.0
 
@@ -62,7 +65,7 @@ class Share:
         """Send every request of the share when it is due; return when all have ended."""
         self._told.wait()
         numbers = self.agenda.share(self.place, self.of)
-        exchanges = Exchanges(user, self.agenda, Tally(bytearray(len(numbers))), self.of)
+        exchanges = Exchanges(user, self.agenda, Tally(bytearray(len(numbers))), self.of, self.producer)
         under_way = []
         for sent, number in enumerate(numbers):
             due = self.begin + float(self.agenda.due[number])
@@ -125,7 +128,11 @@ def _prepare(environment: Environment, runner: Any, **_: Any) -> None:
     if not isinstance(runner, WorkerRunner):
         Curve.conductor = Conductor(environment, plan, Path(options.outcome))
     if not isinstance(runner, MasterRunner):
-        share = Client.share = Share(Agenda(plan))
+        gzip = any(kind.gzip for kind in plan.kinds)
+        producer = (
+            Producer(options.brokers, options.topic, plan.give_up, gzip=gzip) if options.brokers else None
+        )
+        share = Client.share = Share(Agenda(plan), producer)
         Client.concurrency = plan.connections
         runner.register_message("begin", lambda msg, **_: share.tell(*msg.data))
 

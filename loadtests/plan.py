@@ -93,6 +93,12 @@ class Agenda:
         return self.plan.kinds[self.kind[number]]
 
     @property
+    def writes(self) -> int:
+        """Requests that store statements."""
+        writing = np.array([kind.kind in WRITING for kind in self.plan.kinds])
+        return int(writing[self.kind].sum())
+
+    @property
     def statements(self) -> int:
         """Statements of all requests that store some, each counted once."""
         counts = [kind.statements if kind.kind in WRITING else 0 for kind in self.plan.kinds]

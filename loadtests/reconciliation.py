@@ -7,9 +7,10 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -18,8 +19,10 @@ from loadtests.hostile import hostile_id
 from loadtests.ledger import Digest, Ledger
 from loadtests.plan import Agenda, agent
 from loadtests.reader import Reader
+from loadtests.refusals import Refusal, Refusals, mark
 from loadtests.scenario import WRITING
 from loadtests.tally import Fate, Outcome
+from loadtests.target import Inbox
 from lrs.demo.phrase import VERBS
 
 SAMPLED: Final = 40
@@ -57,6 +60,11 @@ class Reconciliation:
     outcomes_compared: int = 0
     """Completions, passes and failures of those learners."""
     progress_problems: list[str] = field(default_factory=list)
+    refusals_due: int = 0
+    """Records that an intake had to refuse."""
+    refusals_told: int = 0
+    """Those that came back with the reason."""
+    refusal_problems: list[str] = field(default_factory=list)
     drained: float | None = None
     """Seconds from the end of the load until everything was scored; None when it was not in time."""
 
@@ -72,7 +80,7 @@ class Reconciliation:
             found.append(f"statements that had to be refused are stored: {self.refused_stored[:3]}")
         if self.drained is None:
             found.append("what was acknowledged was not scored in time")
-        return [*found, *self.statement_problems, *self.progress_problems]
+        return [*found, *self.refusal_problems, *self.statement_problems, *self.progress_problems]
 
     def record(self) -> dict[str, Any]:
         """As JSON."""
@@ -80,16 +88,24 @@ class Reconciliation:
 
 
 async def reconcile(
-    agenda: Agenda, outcome: Outcome, reader: Reader, since: str, *, patience: float
+    agenda: Agenda,
+    outcome: Outcome,
+    reader: Reader,
+    since: str,
+    *,
+    patience: float,
+    inbox: Inbox | None = None,
+    refusals: Refusals | None = None,
 ) -> Reconciliation:
     """Wait until the store has scored all that was acknowledged, up to `patience` seconds; then compare.
 
-    `since`: the store's Consistent-Through before the run.
+    `since`: the store's Consistent-Through before the run. `inbox`, `refusals`: where the statements went to
+    an intake, and what it has refused since.
     """
     result = Reconciliation()
     began = time.monotonic()
-    positions = outcome.merged().positions
-    if await _drained(reader, positions, patience):
+    marks = set(await asyncio.to_thread(mark, inbox)) if inbox else set()
+    if await _drained(reader, outcome.merged().positions, marks, patience):
         result.drained = round(time.monotonic() - began, 2)
     writes = [number for number in range(len(agenda)) if agenda.request(number).kind in WRITING]
     done = [number for number in writes if outcome.fate(number) is Fate.DONE]
@@ -97,9 +113,14 @@ async def reconcile(
     sent = _ids(agenda, done)
     doubts = _ids(agenda, doubted)
     ledger = Ledger(reader, since)
-    result.by_digest, until = await ledger.agrees(Digest.of(sent))
+    result.by_digest, until = await ledger.agrees(Digest.of(sent | marks))
     found = Counter(sent) if result.by_digest else await ledger.ids(until)
+    for id_ in marks:
+        found.pop(id_, None)
     compare(result, sent, doubts, found, _refused_ids(agenda))
+    if refusals is not None:
+        due = {number for number in _hostile(agenda) if outcome.fate(number) is Fate.DONE}
+        compare_refusals(result, due, await asyncio.to_thread(refusals.told, agenda.plan.seed, due))
     rng = random.Random(agenda.plan.seed)
     await _read_statements(result, agenda, rng.sample(done, min(SAMPLED, len(done))), reader)
     await _read_progress(result, agenda, outcome, rng.sample(done, min(SAMPLED, len(done))), reader)
@@ -122,25 +143,61 @@ def compare(
     result.refused_stored = sorted(stored & refused)[:SHOWN]
 
 
+def compare_refusals(result: Reconciliation, due: set[int], told: list[Refusal]) -> None:
+    """Set what an intake refused against what it had to: each once, for its reason, and nothing else."""
+    times = Counter(refusal.number for refusal in told)
+    result.refusals_due = len(due)
+    result.refusals_told = len(due & times.keys())
+    problems = [f"record {number} had to be refused, and was not" for number in sorted(due - times.keys())]
+    problems += [f"record {number} was refused {count} times" for number, count in times.items() if count > 1]
+    problems += [
+        f"record {one.number} was refused as {one.reason or 'nothing'} ({one.rule}),"
+        f" not as {one.expected or 'nothing'}"
+        for one in told
+        if one.reason != one.expected
+    ]
+    result.refusal_problems = problems[:SHOWN]
+
+
 def _ids(agenda: Agenda, numbers: Iterable[int]) -> set[str]:
     return {id_ for number in numbers for id_ in agenda.sending(number).body.ids}
 
 
 def _refused_ids(agenda: Agenda) -> set[str]:
-    attacks = (number for number in range(len(agenda)) if agenda.request(number).kind == "hostile")
-    return {hostile_id(agenda.plan.seed, number, place) for number in attacks for place in (0, 1)}
+    return {hostile_id(agenda.plan.seed, number, place) for number in _hostile(agenda) for place in (0, 1)}
 
 
-async def _drained(reader: Reader, positions: dict[int, int], patience: float) -> bool:
-    nobody = msgspec.json.encode(agent(0)).decode()
+def _hostile(agenda: Agenda) -> Iterator[int]:
+    return (number for number in range(len(agenda)) if agenda.request(number).kind == "hostile")
+
+
+async def _drained(reader: Reader, positions: dict[int, int], marks: set[str], patience: float) -> bool:
+    """Wait until the marks can be queried, and what was written up to the positions, or is there now, is
+    scored."""
     deadline = time.monotonic() + patience
-    for partition, instant in positions.items():
-        wanted = {"agent": nobody, "wait": f"{partition}.{instant}"}
-        while not (await reader.json("/api/v1/progress", wanted))["caught_up"]:
+
+    async def until(true: Callable[[], Awaitable[bool]]) -> bool:
+        while not await true():
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.1)
-    return True
+        return True
+
+    async def queryable(id_: str) -> bool:
+        return (await reader.answer("/xapi/statements", {"statementId": id_}))[0] == 200
+
+    async def scored(**wanted: str) -> bool:
+        nobody = msgspec.json.encode(agent(0)).decode()
+        told = await reader.json("/api/v1/progress", {"agent": nobody, **wanted})
+        return bool(told["caught_up"])
+
+    for id_ in marks:
+        if not await until(partial(queryable, id_)):
+            return False
+    for partition, instant in positions.items():
+        if not await until(partial(scored, wait=f"{partition}.{instant}")):
+            return False
+    return not marks or await until(scored)
 
 
 async def _read_statements(

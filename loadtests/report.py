@@ -9,7 +9,7 @@ from simulator.report import document, seconds, table
 from simulator.svg import Line, plot
 
 _CLASS = {"passed": "good", "failed": "bad", "no figure": "bad"}
-_MEANS = {
+MEANS = {
     "passed": "every promise was kept, and the store has what it acknowledged",
     "failed": "a promise was broken, or an answer or the store was wrong",
     "no figure": "nothing wrong was seen, but the figures cannot be claimed for the system",
@@ -24,13 +24,24 @@ def page(findings: Findings) -> str:
     body = [
         f"<h1>{escape(title)}</h1><p class='question'>{escape(scenario['question'])}</p>",
         _cards(findings),
-        f"<p>{_MEANS[verdict['judgement']].capitalize()}.</p>",
+        f"<p>{MEANS[verdict['judgement']].capitalize()}.</p>",
+        *sections(findings),
+    ]
+    return document(title, body, {name: part for name, part in findings.items() if name != "arrivals"})
+
+
+def sections(findings: Findings) -> list[str]:
+    """What was found, one part after another."""
+    verdict = findings["verdict"]
+    return [
         *(f"<div class='note'>{escape(text)}</div>" for text in (*verdict["wrong"], *verdict["doubts"])),
         "<h2>Promises</h2>",
         _promises(findings),
         "<h2>How long it took</h2>",
         "<p class='soft'>Intended: from when a request was due until its final answer, repetitions included."
-        " Service: from the sending of each attempt. Where they differ, requests waited for others.</p>",
+        " Service: from the sending of each attempt. Where they differ, requests waited for others."
+        " Queryable, of a sample of records to an intake: until their statements can be read; service counts"
+        " from the acknowledgement.</p>",
         _latencies(findings),
         "<h2>Over the time</h2>",
         _plots(findings),
@@ -43,7 +54,6 @@ def page(findings: Findings) -> str:
         "<h2>Requests and answers</h2>",
         _requests(findings),
     ]
-    return document(title, body, findings)
 
 
 def _cards(f: Findings) -> str:
@@ -104,9 +114,10 @@ def _plots(f: Findings) -> str:
         drawn("Requests due", "1/s", ours, ("requests_due",)),
         drawn("Statements acknowledged", "1/s, by when they were due", ours, ("statements_acknowledged",)),
     ]
+    way = ("accepted", "queryable", "scored")[f["run"]["statements_by"] != "HTTP" :]
     if len(theirs["seconds"]) > 1:
         figures += [
-            drawn("The way of the statements", "1/s", theirs, ("accepted", "queryable", "scored")),
+            drawn("The way of the statements", "1/s", theirs, way),
             drawn("How far the stages are behind", "s", theirs, ("persist_lag", "score_lag")),
         ]
     return f"<div class='plots'>{''.join(figures)}</div>"
@@ -116,9 +127,11 @@ def _lrs(f: Findings) -> str:
     told = f["lrs"]
     if not told:
         return "<p>Its metrics ports were not given.</p>"
+    by_edge = ("accepted", "repeated") if f["run"]["statements_by"] == "HTTP" else ()
     counts = [
         [escape(name.replace("_", " ")), f"{told[name]:,.0f}"]
-        for name in ("accepted", "repeated", "persist_done", "score_done", "dead_letters")
+        # What an intake takes, it counts by records.
+        for name in (*by_edge, "persist_done", "score_done", "dead_letters")
     ]
     delays = [
         [until, *(seconds(told["delays"][until][quantile]) for quantile in ("p50", "p95", "p99", "p99.9"))]
@@ -158,7 +171,10 @@ def _requests(f: Findings) -> str:
     run = f["run"]
     rows = [[escape(name.replace("_", " ")), f"{value:,}"] for name, value in f["requests"].items()]
     texts = [[escape(text), f"{count:,}"] for text, count in f["problems"].items()]
-    about = f"{run['at']}, seed {run['seed']}, {run['processes']} generator processes; {run['machine']}"
+    about = (
+        f"{run['at']}, statements by {run['statements_by']}, seed {run['seed']},"
+        f" {run['processes']} generator processes; {run['machine']}"
+    )
     return (
         table(["", ""], rows, 1)
         + (table(["answers that were busy, broken or wrong", ""], texts, 1) if texts else "")

@@ -14,6 +14,9 @@ from loadtests.histogram import Histogram
 INTERVALS: Final = 60
 """Equal parts of a run for which latencies are told apart."""
 
+QUERYABLE: Final = "queryable"
+"""The name under which it is counted how long it took until a record's statements could be queried."""
+
 _MOST_TEXTS: Final = 20
 
 

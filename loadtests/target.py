@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final, Self
 
 from benchmarks.path.system import System, Use
+from loadtests.scenario import LoadError
+
+_BROKER: Final = re.compile(r"[\w.\-]+:\d+")
 
 
 def _nothing() -> dict[str, Use]:
@@ -13,9 +18,27 @@ def _nothing() -> dict[str, Use]:
 
 
 @dataclass(frozen=True)
+class Inbox:
+    """The topics of an LRS's intake, and of what it refuses. `brokers`: host:port, with commas between."""
+
+    brokers: str
+    topic: str
+    rejected: str
+
+    @classmethod
+    def at(cls, url: str, topic: str, rejected: str) -> Self:
+        """`url`: kafka://host:port, several with commas between. Raises LoadError."""
+        scheme, _, brokers = url.partition("://")
+        if scheme != "kafka" or not all(_BROKER.fullmatch(one) for one in brokers.split(",")):
+            raise LoadError(f"--to {url!r}: must be kafka://host:port, several with commas between")
+        return cls(brokers, topic, rejected)
+
+
+@dataclass(frozen=True)
 class Target:
     """A running LRS. `metrics` are addresses of metrics ports, `uses` tells what its processes use, where
-    they are on this machine; `check` raises when one of them has failed."""
+    they are on this machine; `check` raises when one of them has failed. With an `inbox` statements go
+    there, and everything else to the address. `cores` are those to which it is bound, if it is."""
 
     address: str
     key: str
@@ -23,6 +46,8 @@ class Target:
     metrics: Sequence[str] = ()
     uses: Callable[[], dict[str, Use]] = _nothing
     check: Callable[[], None] = field(default=lambda: None)
+    inbox: Inbox | None = None
+    cores: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, system: System) -> Target:

@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,15 +23,19 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+import numpy as np
 import psutil
 
+from loadtests.histogram import Histogram
+from loadtests.meter import between, mark
 from loadtests.plan import Agenda
 from loadtests.planning import make_plan
 from loadtests.reader import Reader
 from loadtests.reconciliation import Reconciliation, reconcile
+from loadtests.refusals import Refusals
 from loadtests.scenario import LoadError, Scenario
 from loadtests.stopping import stop
-from loadtests.tally import INTERVALS, Fate, Outcome
+from loadtests.tally import INTERVALS, QUERYABLE, Fate, Outcome, Tally
 from loadtests.target import Target
 from loadtests.verdict import Objectives, Verdict, judge
 from loadtests.watch import Watch
@@ -65,26 +71,35 @@ class Trial:
         agenda = Agenda(plan)
         plan_file, outcome_file = self.directory / "plan", self.directory / "outcome"
         plan.write(plan_file)
+        inbox = target.inbox
         watch = Watch(target)
         async with Reader(target) as reader, aiohttp.ClientSession() as session:
+            refusals = await asyncio.to_thread(Refusals.from_now, inbox) if inbox else None
             since = await reader.through()
             await watch.read(session)
             tell(f"{len(agenda):,} requests, {agenda.statements:,} statements in {plan.seconds:g} s")
+            first = await mark(target)
             outcome = await self.generate(target, plan_file, outcome_file, watch)
+            last = await mark(target)
             tell("until everything is scored; then comparing")
-            reconciliation = await reconcile(agenda, outcome, reader, since, patience=_CALM_DOWN)
+            reconciliation = await reconcile(
+                agenda, outcome, reader, since, patience=_CALM_DOWN, inbox=inbox, refusals=refusals
+            )
             await watch.read(session)
+            meter = between(first, last, await mark(target), target.cores)
+            meter["after_end_s"] = last.at - (outcome.begun + plan.seconds)
         usage = watch.usage(outcome.begun, outcome.begun + plan.seconds)
         verdict = judge(
             self.objectives,
             outcome,
-            {kind.name: kind.kind for kind in plan.kinds},
+            {kind.name: kind.kind for kind in plan.kinds} | {QUERYABLE: QUERYABLE},
             usage,
             watch.path(),
             reconciliation,
             len(agenda),
         )
-        return self._findings(agenda, outcome, watch, usage, reconciliation, verdict), verdict
+        findings = self._findings(agenda, outcome, watch, usage, reconciliation, verdict)
+        return {**findings, "meter": meter}, verdict
 
     async def generate(self, target: Target, plan: Path, outcome: Path, watch: Watch) -> Outcome:
         """Let generator processes carry out the plan in a file. Raises LoadError when they fail."""
@@ -120,6 +135,7 @@ class Trial:
             *("--headless", "--only-summary", "--exit-code-on-error", "0", "--host", target.address),
             *("--plan", str(plan.resolve()), "--outcome", str(outcome.resolve())),
             *(several if self.processes > 1 else ()),
+            *(("--brokers", inbox.brokers, "--topic", inbox.topic) if (inbox := target.inbox) else ()),
         ]
 
     def _findings(
@@ -139,6 +155,7 @@ class Trial:
             "run": {
                 "at": datetime.fromtimestamp(outcome.begun, UTC).isoformat(timespec="seconds"),
                 "seed": agenda.plan.seed,
+                "statements_by": "Kafka" if watch.target.inbox else "HTTP",
                 "processes": self.processes,
                 "machine": f"{psutil.cpu_count()} cores, {platform.platform()}",
                 "python": platform.python_version(),
@@ -162,6 +179,7 @@ class Trial:
                 }
                 for name, one in sorted(total.latency.items())
             },
+            "arrivals": _arrivals(agenda, total),
             "generator": {"lag": {"mean": total.lag.mean, **total.lag.quantiles()}, "cores": usage},
             "lrs": watch.path(),
             "reconciliation": reconciliation.record(),
@@ -180,6 +198,23 @@ class Trial:
             },
             "lrs_over_time": watch.series(outcome.begun),
         }
+
+
+def _arrivals(agenda: Agenda, total: Tally) -> dict[str, Any]:
+    """When which request was due, for whoever wants to replay the run: differences in units of 0.1 ms
+    (uint32) and kinds (uint8), compressed; and how long all that store statements took together.
+    """
+    writes = Histogram()
+    for kind in agenda.plan.kinds:
+        if kind.kind == "send" and kind.name in total.latency:
+            writes.merge(total.latency[kind.name].intended)
+    ticks = np.diff(np.round(agenda.due * 1e4).astype(np.int64), prepend=0).astype("<u4")
+    return {
+        "kinds": [{"kind": kind.kind, "statements": kind.statements} for kind in agenda.plan.kinds],
+        "due": b64encode(zlib.compress(ticks.tobytes())).decode(),
+        "kind": b64encode(zlib.compress(agenda.kind.tobytes())).decode(),
+        "acknowledged": {"mean": writes.mean, **writes.quantiles()},
+    }
 
 
 @contextmanager

@@ -13,19 +13,20 @@ from msgspec import Meta, Struct
 
 from loadtests.histogram import Histogram
 from loadtests.reconciliation import Reconciliation
-from loadtests.scenario import Kind, LoadError
-from loadtests.tally import Fate, Outcome, Tally
+from loadtests.scenario import LoadError
+from loadtests.tally import QUERYABLE, Fate, Outcome, Tally
 
 SLO: Final = Path(__file__).with_name("slo.toml")
 """The promises that come with the project."""
 
-Group = Literal["write", "read", "document"]
+Group = Literal["write", "queryable", "read", "document"]
 Quantile = Literal["p50", "p90", "p95", "p99", "p99.9", "max"]
 Limit = Annotated[float, Meta(ge=0)]
 
-GROUPS: Final[dict[Kind, Group]] = {
+GROUPS: Final[dict[str, Group]] = {
     "send": "write",
     "again": "write",
+    QUERYABLE: "queryable",
     "progress": "read",
     "competencies": "read",
     "list": "read",
@@ -115,13 +116,14 @@ class Verdict:
 def judge(
     objectives: Objectives,
     outcome: Outcome,
-    kinds: dict[str, Kind],
+    kinds: dict[str, str],
     usage: dict[str, Any],
     path: dict[str, Any],
     reconciliation: Reconciliation,
     requests: int,
 ) -> Verdict:
-    """The verdict on a run. `kinds`: each request's kind by name; `usage`, `path`: what Watch tells."""
+    """The verdict on a run. `kinds`: by the name of a latency, the kind of request that it belongs to;
+    `usage`, `path`: what Watch tells."""
     total = outcome.merged()
     fates = [fate for tally in outcome.tallies if tally is not None for fate in tally.fates]
     promises = list(_promises(objectives, total, kinds, path, reconciliation, fates, requests))
@@ -149,7 +151,7 @@ def judge(
 def _promises(
     objectives: Objectives,
     total: Tally,
-    kinds: dict[str, Kind],
+    kinds: dict[str, str],
     path: dict[str, Any],
     reconciliation: Reconciliation,
     fates: list[int],

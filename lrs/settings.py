@@ -1,6 +1,7 @@
 """The settings: one typed struct, read from an optional TOML file and from `LRS_*` variables.
 
-A variable wins over the file, the file over the default. The file is `--config FILE`, else the one
+A variable wins over the file, the file over the default. A secret may stand in a file of its own, which
+a variable names. The file is `--config FILE`, else the one
 that `LRS_CONFIG` names; it is flat: `http_port = 8080` says what `LRS_HTTP_PORT=8080` says. A name
 that is unknown or a value that breaks its rule stops the start, with all such errors at once.
 `docs/settings.md` describes every field.
@@ -14,12 +15,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from lrs.secrecy import without_password
+from lrs.consistency import contradictions
+from lrs.secrecy import with_files_read, without_password
 
 PREFIX = "LRS_"
 CONFIG = "LRS_CONFIG"
@@ -52,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     store: Annotated[str, Meta(pattern=r"^(embedded$|postgres(ql)?://)")] = "embedded"
     """Where statements and what follows from them are kept: `embedded`, or `postgresql://…`."""
+
+    store_password: str = ""
+    """Password of the store's user, where `store` does not say it."""
 
     data: Path = Path("data")
     """Directory of the embedded PostgreSQL and of what the supervisor notes down."""
@@ -101,11 +105,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     kafka_rejected: TopicName = "xapi.rejected"
     """Topic to which records of `kafka_inbox` go that are refused."""
 
+    kafka_outcomes: TopicName = "lrs.outcomes"
+    """Topic to which outcomes are published."""
+
     partitions: Annotated[int, Meta(ge=1, le=256)] = 4
     """Partitions of the statement log and of the evidence log; fixed when the database is made."""
 
     log_retention: Seconds = 600.0
     """How long a record stays in the log after every stage has passed it."""
+
+    store_grace: Seconds = 60.0
+    """How long statements are accepted while the store is away, if the log is on Kafka."""
 
     http_host: Annotated[str, Meta(min_length=1)] = "127.0.0.1"
     """Address that the edge listens on."""
@@ -240,7 +250,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.log.removeprefix("kafka://").rstrip("/")
 
     def environment(self) -> dict[str, str]:
-        """The same settings as variables, for a child process. Contains the admin secret."""
+        """The same settings as variables, for a child process. Contains every secret."""
         return {
             variable(name): str(value)
             for name, value in msgspec.structs.asdict(self).items()
@@ -252,6 +262,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         values = msgspec.structs.asdict(self)
         values["admin_secret"] = "***" if self.admin_secret else ""
         values["kafka_password"] = "***" if self.kafka_password else ""
+        values["store_password"] = "***" if self.store_password else ""
         values["store"] = without_password(self.store)
         return values
 
@@ -264,7 +275,9 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-_SECRET = {"admin_secret", "kafka_password", "store"}
+SECRET = {"admin_secret", "kafka_password", "store", "store_password"}
+"""Settings that may hold a secret: a file may be named for each, `LRS_ADMIN_SECRET_FILE` and so on."""
+
 _TYPES = get_type_hints(Settings, include_extras=True)
 _SIZE = re.compile(r"^(\d+) ?([KMG])B$", re.IGNORECASE)
 _UNITS = {"K": KIB, "M": MIB, "G": GIB}
@@ -281,7 +294,8 @@ def load(environment: Mapping[str, str], config: Path | None = None, **given: ob
     if named is not None:
         for name, value in _file(named, errors).items():
             _take(values, errors, name, value, f"{named}: {name}", strict=True)
-    for key, text in environment.items():
+    files = {f"{variable(name)}_FILE": variable(name) for name in SECRET}
+    for key, text in with_files_read(environment, files, errors).items():
         if key.startswith(PREFIX) and key != CONFIG:
             _take(values, errors, key.removeprefix(PREFIX).lower(), text, key, strict=False)
     for name, value in given.items():
@@ -289,7 +303,7 @@ def load(environment: Mapping[str, str], config: Path | None = None, **given: ob
             _take(values, errors, name, value, f"--{name.replace('_', '-')}", strict=False)
     if not errors:
         settings = Settings(**values)
-        errors = _together(settings)
+        errors = contradictions(settings)
         if not errors:
             return settings
     raise SettingsError(errors)
@@ -314,7 +328,7 @@ def _take(
         values[name] = msgspec.convert(_bytes(name, value), _TYPES[name], strict=strict, dec_hook=_path)
     except (msgspec.ValidationError, TypeError) as error:
         # The value of a setting that may hold a password is not repeated.
-        shown = "***" if name in _SECRET else repr(value)
+        shown = "***" if name in SECRET else repr(value)
         errors.append(f"{source} = {shown}: {_rule(name, error)}")
 
 
@@ -351,55 +365,3 @@ def _rule(name: str, error: Exception) -> str:
 def _similar(name: str) -> str:
     near = get_close_matches(name, _TYPES, n=1)
     return f"; did you mean {near[0]} ({variable(near[0])})?" if near else ""
-
-
-_PAIRS = (("admin_key", "admin_secret"), ("kafka_sasl", "kafka_user"), ("kafka_certificate", "kafka_key"))
-"""Settings of which one is of no use without the other."""
-
-_AT_LEAST = (
-    ("max_bytes_in_flight", "max_body", "the longest body"),
-    ("max_attachments", "max_attachment", "the longest attachment"),
-)
-"""Settings of which the first must not be less than the second, and what could never come in else."""
-
-
-def _together(settings: Settings) -> list[str]:
-    """The rules that concern more than one setting."""
-    errors = [
-        f"{variable(one)} and {variable(other)}: give both, or neither"
-        for one, other in _PAIRS
-        if bool(getattr(settings, one)) != bool(getattr(settings, other))
-    ]
-    for more, less, what in _AT_LEAST:
-        if getattr(settings, more) < getattr(settings, less):
-            errors.append(
-                f"{variable(more)} = {getattr(settings, more)}: must be at least {variable(less)} ="
-                f" {getattr(settings, less)}, or {what} could never come in"
-            )
-    if settings.token_keys is not None and not (settings.token_issuer and settings.token_audience):
-        errors.append("LRS_TOKEN_KEYS: needs LRS_TOKEN_ISSUER and LRS_TOKEN_AUDIENCE, too")
-    if settings.on_kafka and not all(_SERVER.fullmatch(server) for server in settings.brokers.split(",")):
-        errors.append(f"LRS_LOG = {settings.log!r}: must be 'kafka://host:port,host:port,…'")
-    if settings.kafka_intake and not settings.on_kafka:
-        errors.append("LRS_KAFKA_INTAKE: needs the log on Kafka (LRS_LOG)")
-    if not settings.kafka_tls and (settings.kafka_ca or settings.kafka_certificate):
-        errors.append("LRS_KAFKA_CA and LRS_KAFKA_CERTIFICATE: need LRS_KAFKA_TLS")
-    if not settings.embedded:
-        errors.extend(_store_url(settings.store))
-    return errors
-
-
-_SERVER = re.compile(r"[^\s,/:@]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}")
-
-
-def _store_url(url: str) -> list[str]:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        return [f"LRS_STORE = {without_password(url)!r}: {error}"]
-    if not parts.path.strip("/"):
-        return [
-            f"LRS_STORE = {without_password(url)!r}: must name a database: postgresql://user@host:port/database"
-        ]
-    return []

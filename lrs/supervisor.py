@@ -151,7 +151,8 @@ class Supervisor:
     async def start_children(self) -> None:
         """Let edges and workers begin, keep them running, and return when all are ready.
 
-        The store must be prepared. Raises SupervisorError when a child ends again and again, or for its settings.
+        The store must be prepared. Raises SupervisorError when a child ends again and again, or for its
+        settings.
         """
         self._store_up.set()
         waiting = self.children

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from simulator.engine.state import WAITS
 from simulator.measures import QUANTILES, band, drained_after, over, quantile, quantile_name
 from simulator.parameters import FAULTS, SECTIONS
 from simulator.study import Study, verdict
@@ -73,7 +74,7 @@ def answers(study: Study) -> dict[str, Any]:
         "cpu_s_per_1000": {
             name: _over_seeds(study, lambda o, n=name: 1000.0 * o.cpu_s[n] / max(1, o.counts["statements"]))  # type: ignore[misc]
             for name in first.cpu_s
-            if name not in ("flush", "replicate")
+            if name not in WAITS
         },
         "capacity": None if study.capacity is None else dataclasses.asdict(study.capacity),
         "cost": _cost(study),

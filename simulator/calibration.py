@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import dataclass
 from importlib import resources
@@ -27,6 +28,12 @@ _COMPONENT: dict[str, Rule] = {
     "source": text,
 }
 
+STANDING = ("edge", "persist", "score", "postgresql")
+"""Processes that use a share of a core whatever comes: they look into the log, tell metrics, beat."""
+_STANDING: dict[str, Rule] = {**dict.fromkeys(STANDING, number(0, 1)), "source": text}
+
+_SHIPPED = Path(str(resources.files("simulator") / "calibrations" / "assumed.toml"))
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
@@ -42,12 +49,13 @@ class Calibration:
     lognormal.
     """
     sources: dict[str, str]
+    standing: dict[str, float]
+    """Cores that each process of a kind uses without any load; of PostgreSQL for each worker."""
 
 
 def load_calibration(path: Path | None = None) -> Calibration:
     """Read a calibration file; without one, the shipped one, which is assumed. Raises ScenarioError."""
-    if path is None:
-        path = Path(str(resources.files("simulator") / "calibrations" / "assumed.toml"))
+    path = path or _SHIPPED
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -56,6 +64,7 @@ def load_calibration(path: Path | None = None) -> Calibration:
         raise ScenarioError(path.name, "(file)", str(error), "must be TOML") from None
     about = _section(path.name, data, "about", _ABOUT)
     rows = [_section(path.name, data, name, _COMPONENT) for name in COMPONENTS]
+    standing = _section(path.name, data, "standing", _STANDING)
     if data:
         raise ScenarioError(path.name, next(iter(data)), "...", f"no such section; there are {COMPONENTS}")
     service = np.array(
@@ -77,8 +86,34 @@ def load_calibration(path: Path | None = None) -> Calibration:
         about["date"],
         about["machine"],
         service,
-        dict(zip(COMPONENTS, (row["source"] for row in rows), strict=True)),
+        dict(
+            zip(
+                (*COMPONENTS, "standing"), (*(row["source"] for row in rows), standing["source"]), strict=True
+            )
+        ),
+        {name: standing[name] for name in STANDING},
     )
+
+
+def written(components: dict[str, dict[str, Any]], standing: dict[str, Any], about: dict[str, Any]) -> str:
+    """A calibration file: microseconds for each of COMPONENTS, cores for each of STANDING, what stands
+    behind them.
+
+    What is not given stays as the shipped file has it, its source saying so. `load_calibration` reads it.
+    """
+    shipped = tomllib.loads(_SHIPPED.read_text(encoding="utf-8"))
+    parts = {"about": about, **{name: components.get(name, shipped[name]) for name in COMPONENTS}}
+    sections = []
+    for name, section in {**parts, "standing": standing}.items():
+        lines = [f"{key} = {_toml(value)}" for key, value in section.items()]
+        sections.append("\n".join([f"[{name}]", *lines]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if value % 1 else f"{value:.1f}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _section(file: str, data: dict[str, Any], name: str, rules: dict[str, Rule]) -> dict[str, Any]:

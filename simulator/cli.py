@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from simulator import comparison, report, sweeps
+from simulator import calibrating, comparison, report, sweeps, validation
 from simulator.answers import answers
 from simulator.calibration import load_calibration
-from simulator.emission import Emission, emit_http, emit_ndjson
+from simulator.emission import Emission, emit_http, emit_kafka, emit_ndjson
 from simulator.marginals import marginals
+from simulator.measurement import measured, read_measured
 from simulator.scenario import Scenario, ScenarioError, load, shipped
 from simulator.study import study
 from simulator.theory import checks
@@ -207,6 +208,87 @@ def compare_command(first: Path, second: Path, out: Path | None) -> None:
     write(out or Path(f"compare-{first.stem}-{second.stem}"), data, comparison.page(data))
 
 
+@main.command("calibrate")
+@click.option(
+    "--from",
+    "reports",
+    multiple=True,
+    type=click.Path(exists=True, path_type=Path),
+    help="Fit to this load test's JSON instead of running any; may be repeated.",
+)
+@click.option(
+    "--seconds", default=15.0, show_default=True, type=click.FloatRange(1), help="Length of each run."
+)
+@click.option(
+    "--tries",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1),
+    help="A run that others disturb is repeated; at most so many times in all.",
+)
+@click.option(
+    "--within",
+    default=Path("data"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the fresh data directory is made; the disk matters.",
+)
+@click.option(
+    "--keep",
+    default=None,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the load tests' JSON here.",
+)
+@click.option("--out", default=Path("calibration.toml"), show_default=True, type=click.Path(path_type=Path))
+def calibrate_command(
+    reports: tuple[Path, ...], seconds: float, tries: int, within: Path, keep: Path | None, out: Path
+) -> None:
+    """Fit service times to load tests on a record store that is started for it, or to their reports."""
+    with _errors():
+        if reports:
+            runs = [read_measured(path) for path in reports]
+        else:
+            found = calibrating.run_loads(within, seconds, tries, lambda text: click.echo(text, err=True))
+            runs = [measured(findings, findings["scenario"]["title"]) for findings in found]
+            for number, findings in enumerate(found if keep else []):
+                assert keep is not None
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"calibration-{number}.json").write_text(json.dumps(findings), encoding="utf-8")
+        text, fitted = calibrating.calibrate(runs, calibrating.flushes(within))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")
+    with _errors():
+        load_calibration(out)
+    for name, value in fitted.seconds.items():
+        unit = f"{value:10.4f} cores" if name.endswith("standing") else f"{1e6 * value:10.1f} us"
+        click.echo(f"{name:28} {unit}")
+    click.echo(str(out))
+
+
+@main.command("validate")
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@settings_option
+@calibration_option
+@out_option
+@click.option("--seeds", type=click.IntRange(1, 100), default=validation.SEEDS, show_default=True)
+def validate_command(
+    runs: tuple[Path, ...], settings: tuple[str, ...], calibration: Path | None, out: Path | None, seeds: int
+) -> None:
+    """Prediction beside measurement for RUNS, JSON files of load tests whose system had cores of its own.
+
+    The requests are replayed at their due times through the model; --set says how the system was set up,
+    where it was not `lrs up` as installed.
+    """
+    with _errors():
+        times = load_calibration(calibration)
+        found = [
+            validation.validate(read_measured(path), times, seeds=seeds, settings=settings) for path in runs
+        ]
+    data = validation.together(found)
+    Console(width=None if Console().is_terminal else 150).print(validation.console_table(data))
+    write(out or Path("validation"), data, validation.page(data))
+
+
 @main.command("emit")
 @click.argument("scenarios", nargs=-1, required=True)
 @settings_option
@@ -215,6 +297,8 @@ def compare_command(first: Path, second: Path, out: Path | None) -> None:
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="NDJSON goes here, not to stdout.")
 @click.option("--url", default=None, help="Post to this xAPI endpoint, such as http://127.0.0.1:8080/xapi.")
 @click.option("--auth", default=None, metavar="KEY:SECRET", help="Basic credentials for --url.")
+@click.option("--to", default=None, help="Produce to an intake's topic on kafka://host:port.")
+@click.option("--topic", default="xapi.inbox", show_default=True, help="That topic.")
 @click.option(
     "--speed",
     type=click.FloatRange(0),
@@ -230,6 +314,8 @@ def emit_command(
     out: Path | None,
     url: str | None,
     auth: str | None,
+    to: str | None,
+    topic: str,
     speed: float,
     connections: int,
 ) -> None:
@@ -237,12 +323,16 @@ def emit_command(
     them.
     """
     with _errors():
+        if sum(where is not None for where in (out, url, to)) > 1:
+            raise click.UsageError("--out, --url and --to exclude each other")
         emission = Emission(load(scenarios, settings), seed, limit)
         with _bars() as tell:
-            if url is None:
-                done = emit_ndjson(emission, out, speed, tell)
-            else:
+            if to is not None:
+                done = emit_kafka(emission, to, topic, speed, tell)
+            elif url is not None:
                 done = emit_http(emission, url, auth, speed, connections, tell)
+            else:
+                done = emit_ndjson(emission, out, speed, tell)
     click.echo(json.dumps(done), err=True)
     if done["failed_statements"]:
         raise SystemExit(1)

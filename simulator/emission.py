@@ -1,4 +1,5 @@
-"""`simulator emit`: the statements of a window, as NDJSON or posted to a record store, paced or flat out."""
+"""`simulator emit`: the statements of a window, as NDJSON, posted to a record store, or produced to the topic
+of its intake; paced or flat out."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 import numpy as np
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
 
 from simulator.behaviour import compile_behaviour, start_ms
 from simulator.compiled import I64
@@ -26,6 +29,22 @@ from simulator.study import Progress
 from simulator.walk import MAX_LINES, Lines, lines_of, new_buffers
 
 TRIES = 20
+UNDER_WAY = 2_000
+"""Records that are not acknowledged yet, at most: what is beyond waits, so that memory stays small."""
+LINGER_MS = 5
+BATCH_BYTES = 1 << 18
+LARGEST = 64 << 20
+PATIENCE_S = 120.0
+CONNECT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client sends at once. `due_s`: seconds since the window's begin; `body`: a JSON array."""
+
+    due_s: float
+    body: bytes
+    statements: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +96,23 @@ class Emission:
                 continue
             render(b, forms, self.seed, lines, order, ends, text)
             yield text, ends[: len(order)], firsts, lines.sent[order[firsts]] - begin
+
+    def requests(self, speed: float, told: Callable[[float], None]) -> Iterator[Request]:
+        """The requests, each when it is due at `speed` times the scenario's pace (0: at once). `told` hears
+        now and then which share of the window has passed."""
+        window_s, began = self.scenario.run.hours * 3600.0, time.monotonic()
+        for text, ends, firsts, due in self.chunks():
+            starts = np.concatenate(([0], ends[firsts[1:] - 1], [ends[-1]]))
+            counts = np.diff(np.concatenate((firsts, [len(ends)])))
+            for k in range(len(firsts)):
+                due_s = float(due[k]) / 1000.0
+                if speed > 0:
+                    _wait(began, due_s / speed)
+                lines = text[starts[k] : starts[k + 1] - 1].tobytes()
+                yield Request(due_s, b"[" + lines.replace(b"\n", b",") + b"]", int(counts[k]))
+                if k % 256 == 0:
+                    told(due_s / window_s)
+        told(1.0)
 
 
 def _first_lines(lines: Lines, order: I64) -> I64:
@@ -138,6 +174,30 @@ class _Tally:
     failed_statements: int = 0
     errors: dict[str, int] = field(default_factory=dict)
 
+    def stored(self, statements: int) -> None:
+        """Count a request that was acknowledged."""
+        with self.lock:
+            self.requests += 1
+            self.statements += statements
+
+    def failed(self, statements: int, problem: str) -> None:
+        """Count a request that was given up."""
+        with self.lock:
+            self.failed_statements += statements
+            self.errors[problem] = self.errors.get(problem, 0) + 1
+
+    def record(self, seconds: float) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "requests": self.requests,
+            "statements": self.statements,
+            "refused": self.refused,
+            "failed_statements": self.failed_statements,
+            "errors": self.errors,
+            "seconds": round(seconds, 3),
+            "statements_per_s": round(self.statements / max(seconds, 1e-9), 1),
+        }
+
 
 def emit_http(
     emission: Emission, url: str, auth: str | None, speed: float, connections: int, progress: Progress
@@ -167,32 +227,13 @@ def emit_http(
     threads = [threading.Thread(target=run, daemon=True) for _ in range(connections)]
     for thread in threads:
         thread.start()
-    window_ms = emission.scenario.run.hours * 3_600_000
-    for text, ends, firsts, due in emission.chunks():
-        starts = np.concatenate(([0], ends[firsts[1:] - 1], [ends[-1]]))
-        counts = np.diff(np.concatenate((firsts, [len(ends)])))
-        for k in range(len(firsts)):
-            if speed > 0:
-                _wait(began, float(due[k]) / 1000.0 / speed)
-            body = text[starts[k] : starts[k + 1] - 1].tobytes().replace(b"\n", b",")
-            work.put((b"[" + body + b"]", int(counts[k])))
-            if k % 256 == 0:
-                progress("posted", float(due[k]) / window_ms)
+    for request in emission.requests(speed, lambda share: progress("posted", share)):
+        work.put((request.body, request.statements))
     for _ in threads:
         work.put(None)
     for thread in threads:
         thread.join()
-    progress("posted", 1.0)
-    seconds = time.monotonic() - began
-    return {
-        "requests": tally.requests,
-        "statements": tally.statements,
-        "refused": tally.refused,
-        "failed_statements": tally.failed_statements,
-        "errors": tally.errors,
-        "seconds": round(seconds, 3),
-        "statements_per_s": round(tally.statements / max(seconds, 1e-9), 1),
-    }
+    return tally.record(time.monotonic() - began)
 
 
 def _post(
@@ -214,9 +255,7 @@ def _post(
             problem = type(error).__name__
         else:
             if answer.status == 200:
-                with tally.lock:
-                    tally.requests += 1
-                    tally.statements += count
+                tally.stored(count)
                 return
             problem = f"{answer.status} {text[:200].decode(errors='replace')}"
             if answer.status not in (429, 503):
@@ -227,6 +266,65 @@ def _post(
             pause = max(pause, float(after)) if after.isdigit() else pause
         time.sleep(pause)
         pause = min(10.0, pause * 2)
-    with tally.lock:
-        tally.failed_statements += count
-        tally.errors[problem] = tally.errors.get(problem, 0) + 1
+    tally.failed(count, problem)
+
+
+def emit_kafka(emission: Emission, url: str, topic: str, speed: float, progress: Progress) -> dict[str, Any]:
+    """Produce each request as a record to the topic of an intake: an array of statements.
+
+    A record counts when all replicas in sync have it. What the brokers did not acknowledge within PATIENCE_S
+    has failed, and may be stored or not; sending the same emission again stores nothing twice.
+    """
+    scheme, _, brokers = url.partition("://")
+    if scheme != "kafka" or not brokers:
+        raise ScenarioError(
+            "command line", "--to", url, "must be kafka://host:port, with commas between several"
+        )
+    producer = _producer(url, brokers.split(","), topic, LINGER_MS if speed == 0 else 0)
+    tally, began, room = _Tally(), time.monotonic(), threading.Semaphore(UNDER_WAY)
+
+    def stored(request: Request, _: object) -> None:
+        tally.stored(request.statements)
+        room.release()
+
+    def failed(request: Request, error: BaseException) -> None:
+        tally.failed(request.statements, f"{type(error).__name__}: {error}")
+        room.release()
+
+    headers = [("x-experience-api-version", b"1.0.3")]
+    try:
+        for request in emission.requests(speed, lambda share: progress("produced", share)):
+            room.acquire()
+            try:
+                sent = producer.send(topic, request.body, headers=headers)
+            except KafkaError as error:
+                failed(request, error)
+            else:
+                sent.add_callback(stored, request)
+                sent.add_errback(failed, request)
+        for _ in range(UNDER_WAY):
+            room.acquire()
+    finally:
+        producer.close()
+    return tally.record(time.monotonic() - began)
+
+
+def _producer(url: str, brokers: list[str], topic: str, linger_ms: int) -> Any:
+    try:
+        producer = KafkaProducer(
+            bootstrap_servers=brokers,
+            acks="all",
+            linger_ms=linger_ms,
+            batch_size=BATCH_BYTES,
+            max_request_size=LARGEST,
+            delivery_timeout_ms=int(PATIENCE_S * 1000),
+            bootstrap_timeout_ms=int(CONNECT_S * 1000),
+            max_block_ms=int(CONNECT_S * 1000),
+            allow_auto_create_topics=False,
+        )
+        partitions = producer.partitions_for(topic)
+    except (KafkaError, ValueError) as error:
+        raise ScenarioError("command line", "--to", url, f"{type(error).__name__}: {error}") from None
+    if not partitions:
+        raise ScenarioError("command line", "--topic", topic, f"must be a topic of {url}")
+    return producer

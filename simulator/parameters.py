@@ -211,11 +211,24 @@ class System:
     persist_workers: int = p(whole(1, 256), "processes", "persist processes")
     score_workers: int = p(whole(1, 256), "processes", "score processes")
     connections: int = p(whole(1, 4096), "connections", "database connections for reads, of all edges")
-    inflight: int = p(whole(1, 500_000), "requests", "requests inside all edges before they answer 503")
-    linger_ms: float = p(number(0, 1000), "ms", "a frame waits this long for company")
-    append_max: int = p(whole(1, 1_000_000), "statements", "statements of one append transaction at most")
+    inflight: int = p(whole(1, 500_000), "requests", "requests that all edges work on before they answer 503")
+    linger_ms: float = p(
+        number(0, 1000), "ms", "a frame waits this long for company, while others are on their way"
+    )
+    flights: int = p(whole(1, 1024), "frames", "frames of an edge on their way to the log at once")
+    append_max: int = p(whole(1, 1_000_000), "statements", "statements of one frame at most")
     persist_max: int = p(whole(1, 1_000_000), "statements", "statements of one persist transaction at most")
     score_max: int = p(whole(1, 1_000_000), "statements", "statements of one score transaction at most")
+    poll_ms: float = p(
+        number(0, 10_000), "ms", "a worker looks into the log this often while it finds something"
+    )
+    poll_idle_ms: float = p(number(0, 10_000), "ms", "and this often when it does not")
+    pace_ms: float = p(
+        number(0, 10_000), "ms", "a partition's batches begin this far apart, unless one is full"
+    )
+    pace_rate: float = p(
+        number(0, 1e9), "1/s", "where so many statements a second come to a partition, or more"
+    )
     lease_s: float = p(number(0.1, 600), "s", "a dead worker's partitions are taken over after this long")
     rebalance_s: float = p(number(0, 600), "s", "a partition stands still this long when it changes hands")
     election_s: float = p(
@@ -242,7 +255,7 @@ class Slo:
 
     ack_p99_s: float = p(number(0.0001, 3600), "s", "99 % of requests acknowledged within")
     queryable_p99_s: float = p(
-        number(0.0001, 86400), "s", "99 % of statements queryable after acceptance within"
+        number(0.0001, 86400), "s", "99 % of statements queryable after an edge took them within"
     )
     scored_p99_s: float = p(number(0.0001, 86400), "s", "99 % of statements scored after acceptance within")
     given_up: float = p(_SHARE, "", "share of statements that clients give up, at most")

@@ -12,7 +12,7 @@ from simulator.svg import Line, plot
 Answers = dict[str, Any]
 _LATENCY_NAMES = {
     "acknowledged": "request due → acknowledged",
-    "queryable": "accepted → queryable",
+    "queryable": "taken by an edge → queryable",
     "scored": "accepted → scored",
     "read": "progress read",
 }
@@ -215,7 +215,7 @@ def _plots(a: Answers) -> str:
         ("What waits", "statements", x, lines("persist_backlog", "score_backlog"), None),
         ("How old the oldest is that waits", "s", x, lines("persist_lag_s", "score_lag_s"), limit["scored"]),
         ("Acknowledged", "s, from when it was due" + log, ms, over_time("acknowledged"), limit["ack"]),
-        ("Queryable", "s after acceptance" + log, ms, over_time("queryable"), limit["queryable"]),
+        ("Queryable", "s after an edge took it" + log, ms, over_time("queryable"), limit["queryable"]),
         ("Scored", "s after acceptance" + log, ms, over_time("scored"), limit["scored"]),
         ("Processes in use", "share of their number", x, stages, None),
         ("Cores in use", "share of their number", x, lines(*cores), None),

@@ -87,18 +87,28 @@ class Outcome:
         return self.counts["given_up_statements"] - self.counts["given_up_but_stored"]
 
 
+def standing_cores(scenario: Scenario, calibration: Calibration) -> list[float]:
+    """Cores that are used without any load, for each of TIERS."""
+    s, standing = scenario.system, calibration.standing
+    workers = s.persist_workers * standing["persist"] + s.score_workers * standing["score"]
+    database = (s.persist_workers + s.score_workers) * standing["postgresql"]
+    return [s.edges * standing["edge"], workers, database, 0.0]
+
+
 def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
     """An idle record store as the scenario wants it."""
     s, client = scenario.system, scenario.client
     kafka = s.log == "kafka"
-    limits = np.zeros(10, np.int64)
+    limits = np.zeros(k.LIMITS, np.int64)
     limits[[k.EDGES, k.PARTITIONS, k.INFLIGHT]] = s.edges, s.partitions, s.inflight
     limits[[k.APPEND_MAX, k.PERSIST_MAX, k.SCORE_MAX]] = s.append_max, s.persist_max, s.score_max
-    limits[[k.CONNECTIONS, k.KAFKA]] = s.connections, kafka
+    limits[[k.CONNECTIONS, k.KAFKA, k.FLIGHTS]] = s.connections, kafka, s.flights
     limits[[k.RETRY, k.RETRY_LIMIT]] = RETRIES.index(client.retry), client.retry_limit
-    settings = np.zeros(8)
+    settings = np.zeros(k.SETTINGS)
     settings[[k.LINGER, k.TIMEOUT, k.RETRY_S]] = s.linger_ms / 1000.0, client.timeout_s, client.retry_s
     settings[[k.READS, k.SHARED_ROW, k.DISK]] = client.reads, s.shared_row, 1.0
+    settings[[k.POLL, k.POLL_IDLE]] = s.poll_ms / 1000.0, s.poll_idle_ms / 1000.0
+    settings[[k.PACE, k.PACE_RATE]] = s.pace_ms / 1000.0, s.pace_rate
     settings[k.SLOT_S] = scenario.run.hours * 3600.0 / SLOTS
     brokers = s.brokers * CORES_OF_A_BROKER
     shared = s.shared_cores > 0
@@ -106,12 +116,19 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
         raise ScenarioError(
             scenario.name, "system.shared_cores", s.shared_cores, "must be 0 when the log is Kafka"
         )
+    standing = standing_cores(scenario, calibration)
+    cores: list[float] = [s.edge_cores, s.worker_cores, s.postgresql_cores, brokers]
+    cores = [own - used for own, used in zip(cores, standing, strict=True)]
+    cores = [s.shared_cores - sum(standing)] if shared else cores
+    if min(cores) <= 0:
+        rule = f"must be more than {sum(standing):.2f}, which the processes use without any load"
+        raise ScenarioError(scenario.name, "system.*_cores", min(cores), rule)
     return new_engine(
         service=calibration.service,
         limits=limits,
         settings=settings,
         pool=[0, 0, 0, 0] if shared else [0, 1, 2, 3],
-        cores=[s.shared_cores] if shared else [s.edge_cores, s.worker_cores, s.postgresql_cores, brokers],
+        cores=cores,
         owners=[
             [p % s.brokers for p in range(s.partitions)],
             [p % s.persist_workers for p in range(s.partitions)],
@@ -134,12 +151,18 @@ def simulate(
     *,
     faults: bool = True,
     drain_s: float = DRAIN_S,
+    sample_s: float | None = None,
     progress: Callable[[float], None] = lambda _share: None,
 ) -> Outcome:
-    """Run the arrivals through the record store. The same arguments give the same outcome, to the bit."""
+    """Run the arrivals through the record store. The same arguments give the same outcome, to the bit.
+
+    `sample_s`: how often the engine is looked at; without it, some 4,320 times in the window.
+    """
     engine = build(scenario, calibration, seed)
     env = simpy.Environment()
-    sampler = _Sampler(env, scenario, engine, arrivals.seconds, drain_s)
+    standing = standing_cores(scenario, calibration)
+    standing = [sum(standing)] * len(TIERS) if scenario.system.shared_cores else standing
+    sampler = _Sampler(env, scenario, engine, standing, arrivals.seconds, drain_s, sample_s)
     env.process(sampler.run(progress))
     if faults:
         begin_faults(env, scenario, engine)
@@ -149,7 +172,7 @@ def simulate(
                 scenario.name,
                 "client.retry",
                 scenario.client.retry,
-                "more than 2 million calls or 8 million unfinished requests at once: refuse more, retry less",
+                "more than 8 million calls or unfinished requests at once: refuse more, retry less",
             )
         env.step()
     return sampler.outcome(seed)
@@ -159,10 +182,18 @@ class _Sampler:
     """Looks at the engine at regular times."""
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, engine: Engine, seconds: float, drain_s: float
+        self,
+        env: simpy.Environment,
+        scenario: Scenario,
+        engine: Engine,
+        standing: list[float],
+        seconds: float,
+        drain_s: float,
+        sample_s: float | None,
     ) -> None:
         self.env, self.engine, self.seconds, self.drain_s = env, engine, seconds, drain_s
-        self.step = min(20.0, max(1.0, round(seconds / 4320.0)))
+        self.standing = standing
+        self.step = sample_s or min(20.0, max(1.0, round(seconds / 4320.0)))
         self.rows: list[list[float]] = []
         self.done = self.drained = False
         s = scenario.system
@@ -199,7 +230,10 @@ class _Sampler:
         rates = (totals - self.last) / self.step
         self.last = totals
         parts = rates[n : n + len(k.PARTS)] / self.capacity
-        cores = [rates[n + len(k.PARTS) + tier] / max(e.cores[e.pool[tier]], 1e-9) for tier in range(4)]
+        cores = []
+        for tier, idle in enumerate(self.standing):
+            own = float(e.cores[e.pool[tier]]) + idle
+            cores.append((rates[n + len(k.PARTS) + tier] + idle) / max(own, 1e-9))
         self.rows.append(
             [
                 self.env.now,
@@ -208,7 +242,7 @@ class _Sampler:
                 backlog(e, k.SCORING),
                 oldest(e, k.PERSISTING),
                 max(oldest(e, k.PERSISTING), oldest(e, k.SCORING)),
-                float(e.numbers[k.IN_SYSTEM]),
+                float(e.numbers[k.IN_SYSTEM] + e.numbers[k.EDGE_WAITING]),
                 *rates[[k.N_REJECTED, k.N_TIMED_OUT, k.N_RETRIED]],
                 *parts,
                 *cores,

@@ -24,11 +24,14 @@ from simulator.engine.state import (
     EDGE,
     EDGES,
     EXPONENTIAL,
+    FLIGHTS,
     INFLIGHT,
+    LIMITS,
     LOGNORMAL,
     PARTITIONS,
     PERSIST_MAX,
     SCORE_MAX,
+    SETTINGS,
     SLOT_S,
     TIMEOUT,
     Engine,
@@ -93,12 +96,12 @@ def _engine(service: dict[int, list[float]], servers: int, cores: float, slots: 
     table = np.zeros((len(COMPONENTS), 5))
     for component, row in service.items():
         table[component] = row
-    limits = np.zeros(10, np.int64)
+    limits = np.zeros(LIMITS, np.int64)
     limits[EDGES], limits[PARTITIONS], limits[CONNECTIONS] = servers, 1, 1
     limits[INFLIGHT] = 1 << 40
-    limits[APPEND_MAX] = 1
+    limits[APPEND_MAX] = limits[FLIGHTS] = 1
     limits[PERSIST_MAX] = limits[SCORE_MAX] = 1 << 40
-    settings = np.zeros(8)
+    settings = np.zeros(SETTINGS)
     settings[TIMEOUT], settings[SLOT_S] = 1e12, slot_s
     return new_engine(
         service=table,

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import tempfile
 import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 import click
@@ -22,6 +27,7 @@ from benchmarks.path.system import OVERRIDDEN, System, SystemFailed, running
 from loadtests.bodies import Body, Supply
 from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
+from tests.kafka.broker import Broker, NoKafka, broker_in
 
 BATCH = 50
 STATEMENTS = 5_000
@@ -30,7 +36,9 @@ STATEMENTS = 5_000
 PAGE = 150
 """Width of the tables in a file or a pipe."""
 
-FAILURES = (SystemFailed, DriverFailed, NotSeen)
+Store: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+FAILURES = (SystemFailed, DriverFailed, NotSeen, NoKafka)
 
 
 @click.command()
@@ -40,6 +48,13 @@ FAILURES = (SystemFailed, DriverFailed, NotSeen)
 @click.option("--batch-users", default=8, help="Clients that send batches at once.")
 @click.option("--single-users", default=64, help="Clients that send single statements at once.")
 @click.option("--interleaved", default=10, help="Learners whose statements alternate in a batch.")
+@click.option(
+    "--log",
+    type=click.Choice(["postgresql", "kafka", "both"]),
+    default="postgresql",
+    show_default=True,
+    help="Where the log is: in the store, on a Kafka that is started for it, or each load with both in turn.",
+)
 @click.option("--soak", is_flag=True, help="Only batches at full load, for as long as --seconds says.")
 @click.option(
     "--within",
@@ -60,6 +75,7 @@ def main(
     batch_users: int,
     single_users: int,
     interleaved: int,
+    log: str,
     soak: bool,
     within: Path,
     json_file: Path | None,
@@ -76,7 +92,11 @@ def main(
         Load("singles", 0, single_users, 10 * interleaved),
     )
     try:
-        report = asyncio.run(_measure(console, loads, within, seconds, warm_up, yardstick_seconds, soak=soak))
+        with _broker(within, wanted=log != "postgresql") as broker:
+            systems = _Systems(within, broker, in_store=log != "kafka")
+            report = asyncio.run(
+                _measure(console, loads, systems, seconds, warm_up, yardstick_seconds, soak=soak)
+            )
     except FAILURES as error:
         raise click.ClickException(str(error)) from None
     show(report, console)
@@ -86,10 +106,45 @@ def main(
     console.print(f"\nwritten to {file}")
 
 
+@contextmanager
+def _broker(within: Path, *, wanted: bool) -> Iterator[Broker | None]:
+    """A Kafka with its data beside those of the LRS, if it is wanted."""
+    if not wanted:
+        yield None
+        return
+    within.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-kafka-", dir=within) as directory,
+        broker_in(Path(directory).absolute()) as broker,
+    ):
+        yield broker
+
+
+@dataclass(frozen=True)
+class _Systems:
+    """The systems under test, at most one with each log: those that are driven in turn."""
+
+    within: Path
+    broker: Broker | None
+    in_store: bool
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[list[tuple[System, Store]]]:
+        """All of them, each with a connection to its store."""
+        async with AsyncExitStack() as stack:
+            found = []
+            for broker in (*([None] if self.in_store else []), *([self.broker] if self.broker else [])):
+                system = await stack.enter_async_context(running(self.within, broker))
+                store = await asyncpg.connect(system.store_url)
+                stack.push_async_callback(store.close)
+                found.append((system, store))
+            yield found
+
+
 async def _measure(
     console: Console,
     loads: tuple[Load, Load, Load],
-    within: Path,
+    systems: _Systems,
     seconds: float,
     warm_up: float,
     yardstick_seconds: float,
@@ -104,36 +159,42 @@ async def _measure(
             if not console.is_terminal:
                 console.print(text)
 
-        async with running(within) as system:
-            store = await asyncpg.connect(system.store_url)
-            try:
-                surroundings = environment(
-                    f"PostgreSQL {await store.fetchval('show server_version')}",
-                    _file_system(system.directory.path),
-                    _settings(),
-                )
+        async with systems.running() as started:
+            system, store = started[0]
+            surroundings = environment(
+                f"PostgreSQL {await store.fetchval('show server_version')}",
+                _file_system(system.directory.path),
+                _settings(),
+            )
+            results: list[phase.Result] = []
 
-                async def measured(load: Load, probe: Probe | None = None) -> phase.Result:
-                    return await phase.run(
-                        system, load, store, warm_up=warm_up, seconds=seconds, probe=probe, tell=tell
+            async def measure(load: Load, *, probed: bool = False) -> None:
+                for driven, its_store in started:
+                    probe = Probe(driven, Supply(_bodies(0))) if probed else None
+                    results.append(
+                        await phase.run(
+                            driven,
+                            load,
+                            its_store,
+                            warm_up=warm_up,
+                            seconds=seconds,
+                            probe=probe,
+                            tell=lambda text, log=driven.log: tell(f"{log}: {text}"),  # type: ignore[misc]
+                        )
                     )
+                started.reverse()  # so that neither log always comes first
 
-                results = [await measured(full)]
-                if not soak:
-                    rate = results[0].end_to_end / 2 / half.batch
-                    slower = Load(half.name, half.batch, half.users, half.interleaved, rate)
-                    results.append(await measured(slower, Probe(system, Supply(_bodies(0)))))
-                    results.append(await measured(singles))
-                tell("yardsticks")
-                yardsticks = await _yardsticks(system, store, yardstick_seconds)
-            finally:
-                await store.close()
+            await measure(full)
+            if not soak:
+                rate = min(result.end_to_end for result in results) / 2 / half.batch
+                await measure(Load(half.name, half.batch, half.users, half.interleaved, rate), probed=True)
+                await measure(singles)
+            tell("yardsticks")
+            yardsticks = await _yardsticks(system, store, yardstick_seconds)
     return Report(surroundings, yardsticks, tuple(results))
 
 
-async def _yardsticks(
-    system: System, store: asyncpg.Connection[asyncpg.Record], seconds: float
-) -> dict[str, float]:
+async def _yardsticks(system: System, store: Store, seconds: float) -> dict[str, float]:
     bodies = _bodies(BATCH)
     return {
         "msgspec decodes, statements": yardstick.decode_rate(bodies, seconds),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -30,6 +31,11 @@ async def sizes(store: asyncpg.Connection[asyncpg.Record]) -> dict[str, int]:
         name = f"{row['of_table']}: {row['name']}" if row["of_table"] else row["name"]
         found[name] = int(row["bytes"])
     return found
+
+
+def bytes_in(directory: Path) -> int:
+    """Bytes that the files of a directory take, those of its directories included."""
+    return sum(file.stat().st_blocks * 512 for file in directory.rglob("*") if file.is_file())
 
 
 def per_statement(before: dict[str, int], after: dict[str, int], statements: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ import asyncpg
 from benchmarks.path import disk
 from benchmarks.path.driver import Driver, Load, driving
 from benchmarks.path.probe import Probe, milliseconds
-from benchmarks.path.system import System, SystemFailed, Use
+from benchmarks.path.system import KAFKA, POSTGRESQL, System, SystemFailed, Use
 from lrs.demo.scrape import STAGES, UNTIL, Reading, quantile, scrape
 
 DRIVER: Final = "driver"
@@ -32,6 +32,8 @@ class Result:
     1,000 statements from the window's beginning until everything was scored; memory is in bytes."""
 
     load: Load
+    log: str
+    """What kept the log: see System.log."""
     seconds: float
     accepted: float
     queryable: float
@@ -54,6 +56,11 @@ class Result:
     pss: dict[str, int]
     bytes_per_statement: dict[str, float]
     wal_per_statement: float
+
+    @property
+    def name(self) -> str:
+        """The load's name, and the log's where it is not in the store."""
+        return self.load.name if self.log == POSTGRESQL else f"{self.load.name}, {self.log}"
 
     @property
     def end_to_end(self) -> float:
@@ -87,7 +94,7 @@ async def run(
             await watch.during(warm_up, driver)
             probing = asyncio.create_task(probe.run()) if probe is not None else None
             tell(f"{load.name}: measuring for {seconds:g} s")
-            sizes, wal = await disk.sizes(store), await _wal(store)
+            sizes, wal = await _sizes(system, store), await _wal(store)
             uses, driver_use = system.uses(), driver.use()
             before = await watch.look()
             await watch.during(seconds, driver, probing)
@@ -115,6 +122,7 @@ async def run(
     cpu[DRIVER] = driver_cpu / in_window * 1000
     return Result(
         load=load,
+        log=system.log,
         seconds=round(window, 2),
         accepted=in_window / window,
         queryable=(after.done["persist"] - before.done["persist"]) / window,
@@ -131,7 +139,7 @@ async def run(
         cpu={name: round(spent, 4) for name, spent in cpu.items()},
         rss_peak=watch.rss,
         pss={name: use.pss for name, use in used.items()},
-        bytes_per_statement=disk.per_statement(sizes, await disk.sizes(store), statements),
+        bytes_per_statement=disk.per_statement(sizes, await _sizes(system, store), statements),
         wal_per_statement=round((await _wal(store) - wal) / statements, 1),
     )
 
@@ -180,6 +188,14 @@ def _delays(before: Reading, after: Reading, until: str) -> dict[str, float | No
     total = new.get(float("inf"), 0.0) - old.get(float("inf"), 0.0)
     within = new.get(OBJECTIVE, 0.0) - old.get(OBJECTIVE, 0.0)
     return {**found, "within_objective": round(within / total, 5) if total else None}
+
+
+async def _sizes(system: System, store: asyncpg.Connection[asyncpg.Record]) -> dict[str, int]:
+    """Bytes by what takes them, the log on Kafka included."""
+    found = await disk.sizes(store)
+    if system.broker is not None:
+        found[KAFKA] = disk.bytes_in(system.broker.data)
+    return found
 
 
 async def _wal(store: asyncpg.Connection[asyncpg.Record]) -> int:

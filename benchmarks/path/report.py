@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.path.phase import DRIVER, OBJECTIVE, Result, stages_behind
-from benchmarks.path.system import POSTGRESQL
+from benchmarks.path.system import KAFKA, POSTGRESQL
 
 MIB = 1 << 20
 
@@ -33,6 +33,7 @@ class Report:
             "yardsticks": self.yardsticks,
             "phases": [phase.record() for phase in self.phases],
             "ratios": ratios(self),
+            "kafka_over_postgresql": logs_compared(self),
         }
 
 
@@ -52,10 +53,36 @@ def environment(store_version: str, file_system: str, set_variables: Mapping[str
     }
 
 
+def logs_compared(report: Report) -> dict[str, dict[str, float]]:
+    """By load that was driven with both logs: Kafka's figure over PostgreSQL's."""
+    found = {}
+    for load in dict.fromkeys(phase.load.name for phase in report.phases):
+        by_log = {phase.log: _figures(phase) for phase in report.phases if phase.load.name == load}
+        if len(by_log) == 2:
+            one, other = by_log[KAFKA], by_log[POSTGRESQL]
+            found[load] = {name: round(one[name] / other[name], 3) for name in one if other.get(name)}
+    return found
+
+
+def _figures(phase: Result) -> dict[str, float]:
+    """What is compared."""
+    latencies = {
+        "acknowledged p50": phase.acknowledgement_ms.get("0.5"),
+        "queryable p50": phase.delays["queryable"]["p50"],
+        "scored p50": phase.delays["scored"]["p50"],
+    }
+    return {
+        "end to end": phase.end_to_end,
+        **{name: value for name, value in latencies.items() if value},
+        "CPU": sum(spent for name, spent in phase.cpu.items() if name != DRIVER),
+        "on disk": sum(phase.bytes_per_statement.values()),
+    }
+
+
 def ratios(report: Report) -> dict[str, dict[str, float]]:
     """Each phase's end-to-end rate over each yardstick."""
     return {
-        phase.load.name: {
+        phase.name: {
             name: round(phase.end_to_end / rate, 4) for name, rate in report.yardsticks.items() if rate
         }
         for phase in report.phases
@@ -70,6 +97,7 @@ def show(report: Report, console: Console) -> None:
         f" {surroundings['load_before']}, {surroundings['postgresql']}, {surroundings['file_system']}"
     )
     for table in (
+        *([_logs(report)] if logs_compared(report) else []),
         _rates(report),
         _latencies(report),
         _yardsticks(report),
@@ -88,13 +116,25 @@ def _table(title: str, headings: Sequence[str]) -> Table:
     return table
 
 
+def _logs(report: Report) -> Table:
+    compared = logs_compared(report)
+    table = _table("Log on Kafka over log in PostgreSQL", ("", *compared))
+    for name in _names(list(compared.values())):
+        table.add_row(name, *(_ratio(figures.get(name)) for figures in compared.values()))
+    return table
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
 def _rates(report: Report) -> Table:
     headings = ("statements/s", "accepted", "queryable", "scored", "end to end", "slowest", "requests/s",
                 "backlog", "drained after")  # fmt: skip
     table = _table("Rates", headings)
     for phase in report.phases:
         table.add_row(
-            phase.load.name,
+            phase.name,
             *(f"{rate:,.0f}" for rate in (phase.accepted, phase.queryable, phase.scored, phase.end_to_end)),
             stages_behind(phase),
             f"{phase.requests:,.0f}",
@@ -114,7 +154,7 @@ def _latencies(report: Report) -> Table:
         share = until["within_objective"]
         scored = phase.delays["scored"]
         table.add_row(
-            phase.load.name,
+            phase.name,
             *(_number(phase.acknowledgement_ms.get(quantile)) for quantile in ("0.5", "0.99")),
             *(_number(until[quantile]) for quantile in ("p50", "p99")),
             "-" if share is None else f"{share:.2%}",
@@ -126,10 +166,10 @@ def _latencies(report: Report) -> Table:
 
 
 def _yardsticks(report: Report) -> Table:
-    table = _table("Yardsticks of the same run", ("", "per second", *(p.load.name for p in report.phases)))
+    table = _table("Yardsticks of the same run", ("", "per second", *(p.name for p in report.phases)))
     found = ratios(report)
     for name, rate in report.yardsticks.items():
-        shares = (found[phase.load.name].get(name) for phase in report.phases)
+        shares = (found[phase.name].get(name) for phase in report.phases)
         table.add_row(
             name, f"{rate:,.0f}", *("-" if share is None else f"{share:.3f} of it" for share in shares)
         )
@@ -137,7 +177,7 @@ def _yardsticks(report: Report) -> Table:
 
 
 def _cpu(report: Report) -> Table:
-    headings = ("CPU seconds per 1,000 statements", *(phase.load.name for phase in report.phases))
+    headings = ("CPU seconds per 1,000 statements", *(phase.name for phase in report.phases))
     table = _table("Processor time", headings)
     for name in _names([phase.cpu for phase in report.phases]):
         table.add_row(name, *(f"{phase.cpu.get(name, 0):.4f}" for phase in report.phases))
@@ -146,7 +186,7 @@ def _cpu(report: Report) -> Table:
 
 
 def _memory(report: Report) -> Table:
-    headings = ("MiB", *(f"{p.load.name}: {kind}" for p in report.phases for kind in ("RSS peak", "PSS")))
+    headings = ("MiB", *(f"{p.name}: {kind}" for p in report.phases for kind in ("RSS peak", "PSS")))
     table = _table(f"Memory ({POSTGRESQL}: RSS counts shared buffers once for each backend)", headings)
     for name in _names([phase.rss_peak for phase in report.phases]):
         cells = []
@@ -158,7 +198,7 @@ def _memory(report: Report) -> Table:
 
 
 def _disk(report: Report) -> Table:
-    headings = ("bytes per statement", *(phase.load.name for phase in report.phases))
+    headings = ("bytes per statement", *(phase.name for phase in report.phases))
     table = _table("On disk, by what grew", headings)
     for name in _names([phase.bytes_per_statement for phase in report.phases]):
         table.add_row(name, *(f"{p.bytes_per_statement.get(name, 0):,.1f}" for p in report.phases))

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import psutil
@@ -26,7 +26,11 @@ from lrs import cluster, launch
 from lrs.directory import DataDirectory
 from lrs.supervisor import State
 
+if TYPE_CHECKING:
+    from tests.kafka.broker import Broker
+
 POSTGRESQL: Final = "PostgreSQL"
+KAFKA: Final = "Kafka"
 OUTPUT: Final = "output.log"
 """File in the data directory for what all processes print."""
 OVERRIDDEN: Final = (
@@ -56,9 +60,15 @@ class Use:
 class System:
     """A running LRS, empty at first."""
 
-    def __init__(self, directory: DataDirectory, key: str, secret: str) -> None:
-        self.directory, self.key, self.secret = directory, key, secret
+    def __init__(self, directory: DataDirectory, key: str, secret: str, broker: Broker | None = None) -> None:
+        """`broker`: where its log is, if it is known."""
+        self.directory, self.key, self.secret, self.broker = directory, key, secret, broker
         self.restarts = 0
+
+    @property
+    def log(self) -> str:
+        """What keeps its log."""
+        return POSTGRESQL if self.broker is None else KAFKA
 
     @property
     def state(self) -> State:
@@ -102,6 +112,8 @@ class System:
         ended = times.children_user + times.children_system
         alive = use_of(backends, pss=pss)
         found[POSTGRESQL] = Use(alive.cpu + ended, alive.rss, alive.pss)
+        if self.broker is not None and self.broker.pid is not None:
+            found[KAFKA] = use_of([psutil.Process(self.broker.pid)], pss=pss)
         return found
 
 
@@ -123,14 +135,18 @@ def use_of(processes: Iterable[psutil.Process], *, pss: bool) -> Use:
 
 
 @asynccontextmanager
-async def running(within: Path) -> AsyncIterator[System]:
+async def running(within: Path, broker: Broker | None = None) -> AsyncIterator[System]:
     """An LRS on a fresh data directory under `within`; afterwards it is stopped and the directory gone.
 
-    `LRS_*` variables apply but for those OVERRIDDEN.
+    `broker`: where its log is, on a topic of its own. `LRS_*` variables apply but for those OVERRIDDEN, and
+    those that say where the log is, if a broker does.
     """
     directory = DataDirectory(_made_under(within))
-    system = System(directory, "benchmark", secrets.token_urlsafe(16))
-    server = _start(system)
+    system = System(directory, "benchmark", secrets.token_urlsafe(16), broker)
+    environment = _environment(system)
+    if broker is not None:
+        await asyncio.to_thread(_make_topics, environment)
+    server = _start(system, environment)
     try:
         await _ready(system, server)
         yield system
@@ -145,9 +161,24 @@ def _made_under(within: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="bench-", dir=within))
 
 
-def _start(system: System) -> subprocess.Popen[bytes]:
+def _environment(system: System) -> dict[str, str]:
     given = ("embedded", str(system.directory.path), "127.0.0.1", "0", system.key, system.secret)
     environment = os.environ | dict(zip(OVERRIDDEN, given, strict=True))
+    if system.broker is not None:
+        environment["LRS_LOG"] = f"kafka://{system.broker.address}"
+        environment["LRS_KAFKA_TOPIC"] = f"{system.directory.path.name}.statements"
+        environment["LRS_KAFKA_REPLICATION"] = "1"
+    return environment
+
+
+def _make_topics(environment: dict[str, str]) -> None:
+    program = [sys.executable, "-m", "lrs", "topics", "apply"]
+    done = subprocess.run(program, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemFailed(f"the topics were not made: {done.stderr}")
+
+
+def _start(system: System, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     with (system.directory.path / OUTPUT).open("wb") as output:
         # Whatever becomes of this process, the kernel asks the LRS to stop.
         command = launch.command([sys.executable, "-m", "lrs", "up"], signal.SIGTERM)

@@ -26,6 +26,7 @@ class Commands(click.Group):
         "worker": "lrs.cli.part",
         "migrate": "lrs.cli.schema",
         "upgrade-data": "lrs.cli.schema",
+        "ready": "lrs.cli.ready",
         "status": "lrs.cli.status",
         "lag": "lrs.cli.lag",
         "topics": "lrs.cli.topics",

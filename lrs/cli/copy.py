@@ -13,11 +13,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from lrs import backup as backups
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option
 from lrs.directory import DataDirectory, DirectoryInUse
-
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-)
 
 
 @click.command()

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option, done, json_option, tenant_option
 from lrs.composition.store import connected
 from lrs.http.scope import SCOPES
 from lrs.store.credential import CredentialError, Credentials, Draft, Known, NoCredential, Voiding
@@ -32,17 +31,7 @@ def credential() -> None:
 
 def _common(command: _Command) -> _Command:
     """The options of every command here."""
-    for option in (
-        click.option(
-            "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-        ),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object."),
-    ):
-        command = option(command)
-    return command
-
-
-_tenant = click.option("--tenant", default="default", show_default=True, help="Name of the tenant.")
+    return data_option(json_option(command))
 
 
 def _done(
@@ -53,16 +42,11 @@ def _done(
     """Work on the credentials of the store; ends the program with what went wrong."""
     settings = settings_of(ctx, data=data)
 
-    async def done() -> _Result:
+    async def connected_work() -> _Result:
         async with connected(settings, 2, "credential") as pool:
             return await work(Credentials(pool, Names(pool)), Tenants(pool))
 
-    try:
-        return asyncio.run(done())
-    except (asyncpg.PostgresError, OSError) as error:
-        raise click.ClickException(f"the store does not answer: {error or repr(error)}") from None
-    except (TenantError, CredentialError) as error:
-        raise click.ClickException(str(error)) from None
+    return done(connected_work(), TenantError, CredentialError)
 
 
 @credential.command()
@@ -86,7 +70,7 @@ def _done(
 @click.option(
     "--admin", is_flag=True, help="May manage its tenant's credentials over HTTP; needs the scope all."
 )
-@_tenant
+@tenant_option
 @_common
 @click.pass_context
 def create(

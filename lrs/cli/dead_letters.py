@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import sys
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import done, json_option
 from lrs.composition import dead_letters as letters
-from lrs.log.port import LogError
 from lrs.metrics.stage import STAGES
 from lrs.store.dead_letter import REASONS, DeadLetter, Filter, numbers
 
 _MOST = 1_000_000
 
-_Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -49,13 +46,6 @@ def _filter(
     return Filter(tenant, stage, reason, id_, since and since.replace(tzinfo=datetime.UTC))
 
 
-def _done(work: Coroutine[Any, Any, _Result]) -> _Result:
-    try:
-        return asyncio.run(work)
-    except (asyncpg.PostgresError, LogError, OSError) as error:
-        raise click.ClickException(f"the store or the log does not answer: {error}") from None
-
-
 @click.group(name="dead-letters")
 def dead_letters() -> None:
     """List, show, retry and discard what was accepted and cannot be stored."""
@@ -64,11 +54,11 @@ def dead_letters() -> None:
 @dead_letters.command(name="list")
 @_filters
 @click.option("--limit", default=100, show_default=True, help="The most that are listed, newest first.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@json_option
 @click.pass_context
 def list_(ctx: click.Context, /, limit: int, as_json: bool, **filters: Any) -> None:
     """List letters."""
-    found = _done(letters.listed(settings_of(ctx), _filter(**filters), limit))
+    found = done(letters.listed(settings_of(ctx), _filter(**filters), limit))
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:
@@ -80,7 +70,7 @@ def list_(ctx: click.Context, /, limit: int, as_json: bool, **filters: Any) -> N
 @click.pass_context
 def show(ctx: click.Context, number: int) -> None:
     """Show a letter as JSON on stderr, and its bytes, as they came, on stdout."""
-    found = _done(letters.shown(settings_of(ctx), number))
+    found = done(letters.shown(settings_of(ctx), number))
     if found is None:
         raise click.ClickException(f"{number}: there is no such letter")
     click.echo(msgspec.json.format(msgspec.json.encode(found[0])).decode(), err=True)
@@ -94,7 +84,7 @@ def show(ctx: click.Context, number: int) -> None:
 def retry(ctx: click.Context, /, number: tuple[int, ...], **filters: Any) -> None:
     """Send statements again under their ids; retrying twice stores once."""
     chosen = _chosen(ctx, number, filters)
-    _tell(ctx, len(chosen), _done(letters.retried(settings_of(ctx), chosen)), "sent again")
+    _tell(ctx, len(chosen), done(letters.retried(settings_of(ctx), chosen)), "sent again")
 
 
 @dead_letters.command()
@@ -104,7 +94,7 @@ def retry(ctx: click.Context, /, number: tuple[int, ...], **filters: Any) -> Non
 def discard(ctx: click.Context, /, number: tuple[int, ...], **filters: Any) -> None:
     """Forget letters."""
     chosen = _chosen(ctx, number, filters)
-    _tell(ctx, len(chosen), _done(letters.discarded(settings_of(ctx), chosen)), "discarded")
+    _tell(ctx, len(chosen), done(letters.discarded(settings_of(ctx), chosen)), "discarded")
 
 
 def _chosen(ctx: click.Context, given: tuple[int, ...], filters: dict[str, Any]) -> list[int]:
@@ -114,7 +104,7 @@ def _chosen(ctx: click.Context, given: tuple[int, ...], filters: dict[str, Any])
         return list(given)
     if not any(value is not None for value in filters.values()):
         raise click.UsageError("give numbers, or filters that say which letters")
-    return numbers(_done(letters.listed(settings_of(ctx), _filter(**filters), _MOST)))
+    return numbers(done(letters.listed(settings_of(ctx), _filter(**filters), _MOST)))
 
 
 def _tell(ctx: click.Context, asked: int, refused: dict[int, str], done: str) -> None:

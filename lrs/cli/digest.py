@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 from uuid import UUID
 
-import asyncpg
 import click
 import msgspec
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option, done, tenant_option
 from lrs.composition.person import differences, digest_of
+from lrs.store.tenant import TenantError
 from lrs.xapi.timestamp import parse_timestamp
-
-_ERRORS = (asyncpg.PostgresError, OSError, LookupError)
 
 _EVER = "2020-01-01T00:00:00Z"
 _NEVER = "2055-01-01T00:00:00Z"
@@ -31,9 +29,6 @@ def _instant(_ctx: click.Context, _parameter: click.Parameter, text: str) -> int
 
 _since = click.option("--since", default=_EVER, callback=_instant, help="Stored after this instant.")
 _until = click.option("--until", default=_NEVER, callback=_instant, help="Stored not after this instant.")
-_data = click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-)
 
 
 @click.group()
@@ -44,14 +39,12 @@ def digest() -> None:
 @digest.command()
 @_since
 @_until
-@_data
+@tenant_option
+@data_option
 @click.pass_context
-def show(ctx: click.Context, since: int, until: int, data: Path | None) -> None:
+def show(ctx: click.Context, since: int, until: int, tenant: str, data: Path | None) -> None:
     """Show count and sum of what was stored, as one JSON object."""
-    try:
-        found = asyncio.run(digest_of(settings_of(ctx, data=data), since, until))
-    except _ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    found = done(digest_of(settings_of(ctx, data=data), tenant, since, until), TenantError)
     click.echo(msgspec.json.encode({"count": found.count, "sum": f"{found.sum:032x}"}).decode())
 
 
@@ -60,10 +53,17 @@ def show(ctx: click.Context, since: int, until: int, data: Path | None) -> None:
 @_since
 @_until
 @click.option("--credential", help="Only what was stored with this credential.")
-@_data
+@tenant_option
+@data_option
 @click.pass_context
 def compare(
-    ctx: click.Context, sent: TextIO, since: int, until: int, credential: str | None, data: Path | None
+    ctx: click.Context,
+    sent: TextIO,
+    since: int,
+    until: int,
+    credential: str | None,
+    tenant: str,
+    data: Path | None,
 ) -> None:
     """Compare the statements listed in SENT with what was stored; exit 1 on any difference.
 
@@ -71,11 +71,8 @@ def compare(
     acknowledged. The nearer that is, the fewer ids are read.
     """
     settings = settings_of(ctx, data=data)
-    try:
-        listed = list(_read(sent, since))
-        found = asyncio.run(differences(settings, listed, since, until, credential))
-    except _ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    listed = list(_read(sent, since))
+    found = done(differences(settings, tenant, listed, since, until, credential), TenantError, LookupError)
     for kind, ids in (("missing", found.missing), ("surplus", found.surplus)):
         for id_ in sorted(ids):
             click.echo(f"{kind} {id_}")

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option, done, json_option, tenant_option
 from lrs.composition.person import erase_person, erasures, export_person
-from lrs.log.port import LogError
 from lrs.store.dictionary import UnknownDictionary
 from lrs.store.erasure import Erasure, NobodyKnown, StagesBehind
 from lrs.store.rebuilding import RebuildingRuns
+from lrs.store.tenant import TenantError
 from lrs.xapi.agent import read_agent
 from lrs.xapi.version import Version
 from lrs.xapi.violation import Rejected
 
-_ERRORS = (
-    asyncpg.PostgresError,
-    LogError,
-    OSError,
-    NobodyKnown,
-    StagesBehind,
-    RebuildingRuns,
-    UnknownDictionary,
-)
-
-_data = click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+_FORESEEN = (TenantError, NobodyKnown, StagesBehind, RebuildingRuns, UnknownDictionary, FileExistsError)
 
 
 def _read_agent(_ctx: click.Context, _parameter: click.Parameter, text: str) -> str:
@@ -59,14 +45,12 @@ def person() -> None:
 @person.command()
 @_agent
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
-@_data
+@tenant_option
+@data_option
 @click.pass_context
-def export(ctx: click.Context, agent: str, target: Path, data: Path | None) -> None:
+def export(ctx: click.Context, agent: str, target: Path, tenant: str, data: Path | None) -> None:
     """Write everything that is kept of a person into the new zip file TARGET."""
-    try:
-        size = asyncio.run(export_person(settings_of(ctx, data=data), agent, target))
-    except _ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    size = done(export_person(settings_of(ctx, data=data), tenant, agent, target), *_FORESEEN)
     click.echo(f"{target} ({size:,} bytes)")
 
 
@@ -74,38 +58,42 @@ def export(ctx: click.Context, agent: str, target: Path, data: Path | None) -> N
 @_agent
 @click.option("--related", is_flag=True, help="Also statements of others that name the person.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json
-@_data
+@tenant_option
+@json_option
+@data_option
 @click.pass_context
-def erase(ctx: click.Context, agent: str, related: bool, yes: bool, as_json: bool, data: Path | None) -> None:
+def erase(
+    ctx: click.Context,
+    agent: str,
+    related: bool,
+    yes: bool,
+    tenant: str,
+    as_json: bool,
+    data: Path | None,
+) -> None:
     """Erase a person, or go on with an erasure that was not finished; the LRS must run."""
     settings = settings_of(ctx, data=data)
     if not yes:
         click.confirm(f"Erase everything that is kept of {agent}?", abort=True)
-    try:
-        done = asyncio.run(erase_person(settings, agent, f"user {getpass.getuser()}", related=related))
-    except _ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    by = f"user {getpass.getuser()}"
+    erased = done(erase_person(settings, tenant, agent, by, related=related), *_FORESEEN)
     if as_json:
-        click.echo(msgspec.json.encode(done).decode())
+        click.echo(msgspec.json.encode(erased).decode())
         return
-    click.echo(
-        f"erasure {done.erasure}: {done.statements:,} statements and {done.documents:,} documents erased"
-    )
-    if done.kept:
-        click.echo(f"{done.kept:,} statements of others name the person still: --related erases them, too")
+    gone = f"{erased.statements:,} statements and {erased.documents:,} documents"
+    click.echo(f"erasure {erased.erasure}: {gone} erased")
+    if erased.kept:
+        click.echo(f"{erased.kept:,} statements of others name the person still: --related erases them, too")
 
 
 @person.command()
-@_json
-@_data
+@tenant_option
+@json_option
+@data_option
 @click.pass_context
-def audit(ctx: click.Context, as_json: bool, data: Path | None) -> None:
+def audit(ctx: click.Context, tenant: str, as_json: bool, data: Path | None) -> None:
     """Show every erasure: who asked for it, when, and what went."""
-    try:
-        found = asyncio.run(erasures(settings_of(ctx, data=data)))
-    except _ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    found = done(erasures(settings_of(ctx, data=data), tenant), *_FORESEEN)
     if as_json:
         click.echo(msgspec.json.encode({"erasures": found}).decode())
     else:

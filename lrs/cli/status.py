@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option, done, json_option
 from lrs.composition.store import stage_lags
 from lrs.directory import DataDirectory
 from lrs.lag import Lag
-from lrs.log.port import LogError
 from lrs.supervisor import State
 
 
@@ -27,18 +25,15 @@ class Status(msgspec.Struct, frozen=True):
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA).")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@data_option
+@json_option
 @click.pass_context
 def status(ctx: click.Context, data: Path | None, as_json: bool) -> None:
     """Show the processes of `lrs up`, and offsets and lag of each stage."""
     settings = settings_of(ctx, data=data)
     note = DataDirectory(settings.data).state
     state = msgspec.json.decode(note.read_bytes(), type=State) if note.exists() else None
-    try:
-        found = Status(state, asyncio.run(stage_lags(settings)))
-    except (asyncpg.PostgresError, LogError, OSError) as error:
-        raise click.ClickException(f"the store or the log does not answer: {error}") from None
+    found = Status(state, done(stage_lags(settings)))
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
     else:

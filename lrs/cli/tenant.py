@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import catalogue_text, data_option, done, json_option
 from lrs.composition.store import connected
 from lrs.scoring.catalogue_file import read_catalogue
 from lrs.scoring.document import DocumentError
 from lrs.store.catalogue import ensure_catalogue
 from lrs.store.tenant import Tenant, TenantError, Tenants
-
-ERRORS = (asyncpg.PostgresError, OSError, TenantError, DocumentError, UnicodeDecodeError)
-
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-)
 
 
 @click.group()
@@ -42,26 +35,23 @@ def tenant() -> None:
 def create(ctx: click.Context, name: str, catalogue: Path | None, data: Path | None) -> None:
     """Make the tenant NAME; `lrs credential create --tenant NAME` gives it a first credential."""
     settings = settings_of(ctx, data=data)
+    text = None if catalogue is None else catalogue_text(catalogue)
 
-    async def made(text: str | None) -> int:
+    async def made() -> int:
+        if text is not None:
+            read_catalogue(text)  # a faulty one leaves no tenant behind
         async with connected(settings, 1, "tenant") as pool:
             number = await Tenants(pool).create(name)
             if text is not None:
                 await ensure_catalogue(pool, number, text)
             return number
 
-    try:
-        text = None if catalogue is None else catalogue.read_text("utf-8")
-        if text is not None:
-            read_catalogue(text)  # a faulty one leaves no tenant behind
-        number = asyncio.run(made(text))
-    except ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    number = done(made(), TenantError, DocumentError)
     click.echo(f"tenant {number}: {name}")
 
 
 @tenant.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON array.")
+@json_option
 @data_option
 @click.pass_context
 def list_(ctx: click.Context, as_json: bool, data: Path | None) -> None:
@@ -72,10 +62,7 @@ def list_(ctx: click.Context, as_json: bool, data: Path | None) -> None:
         async with connected(settings, 1, "tenant") as pool:
             return await Tenants(pool).all()
 
-    try:
-        tenants = asyncio.run(found())
-    except ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    tenants = done(found())
     if as_json:
         click.echo(msgspec.json.encode(tenants).decode())
         return

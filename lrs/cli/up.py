@@ -24,6 +24,7 @@ from lrs.directory import DataDirectory, DirectoryInUse
 from lrs.durability import NotDurable
 from lrs.log.port import LogError
 from lrs.process import Process, run
+from lrs.settings import SettingsError
 from lrs.store.migration import MigrationError
 from lrs.supervisor import Supervisor, SupervisorError
 
@@ -35,6 +36,7 @@ START_ERRORS = (
     NotDurable,
     MigrationError,
     LogError,
+    SettingsError,
     asyncpg.PostgresError,
     OSError,
 )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 import click
 import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from lrs.cli import settings as settings_of
+from lrs.cli.command import catalogue_text, data_option, done, json_option
 from lrs.composition.verification import rebuilding, verification
 from lrs.scoring.document import DocumentError
 from lrs.store.dictionary import UnknownDictionary
@@ -25,11 +24,7 @@ if TYPE_CHECKING:
     from lrs.store import verification as store
     from lrs.store.verification import Report
 
-ERRORS = (asyncpg.PostgresError, OSError, UnknownDictionary, RebuildingRuns, Forgotten, DocumentError)
-
-data_option = click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA)."
-)
+FORESEEN = (UnknownDictionary, RebuildingRuns, Forgotten, DocumentError)
 
 
 @click.command()
@@ -39,17 +34,14 @@ data_option = click.option(
     default=1.0,
     help="Share of the learners, always the same ones.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@json_option
 @data_option
 @click.pass_context
 def verify(ctx: click.Context, fraction: float, as_json: bool, data: Path | None) -> None:
     """Recompute what is derived from the stored statements, and compare; exit 1 on any difference."""
     settings = settings_of(ctx, data=data)
-    try:
-        with _bar("verify") as progress:
-            report = asyncio.run(verification(settings, fraction, progress))
-    except ERRORS as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    with _bar("verify") as progress:
+        report = done(verification(settings, fraction, progress), *FORESEEN)
     click.echo(msgspec.json.encode(report).decode() if as_json else _told(report))
     ctx.exit(1 if report.different else 0)
 
@@ -81,12 +73,9 @@ def _told(report: Report) -> str:
 def rebuild(ctx: click.Context, catalogue: Path | None, data: Path | None) -> None:
     """Derive what is derived anew from the stored statements, while the LRS runs."""
     settings = settings_of(ctx, data=data)
-    try:
-        text = None if catalogue is None else catalogue.read_text("utf-8")
-        with _bar("rebuild") as progress:
-            rebuilt = asyncio.run(rebuilding(settings, text, progress))
-    except (*ERRORS, UnicodeDecodeError) as error:
-        raise click.ClickException(str(error) or repr(error)) from None
+    text = None if catalogue is None else catalogue_text(catalogue)
+    with _bar("rebuild") as progress:
+        rebuilt = done(rebuilding(settings, text, progress), *FORESEEN)
     click.echo(f"{rebuilt.learners:,} learners, {rebuilt.statements:,} statements read")
     if catalogue is None:
         click.echo(f"{rebuilt.replaced:,} ranges of learners were not as they must be, and were replaced")

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Callable
 from importlib import import_module
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-COMPILED = ("lrs.xapi", "lrs.scoring")
-"""Packages with compiled kernels; each has a `warm()` that compiles them into numba's cache."""
+
+def _warm_xapi() -> None:
+    """These kernels are compiled when they are imported."""
+    package = import_module("lrs.xapi.kernel")
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        import_module(module.name)
+
+
+def _warm_scoring() -> None:
+    import_module("lrs.scoring.warming").warm()
+
+
+COMPILED: dict[str, Callable[[], None]] = {"lrs.xapi": _warm_xapi, "lrs.scoring": _warm_scoring}
+"""Packages with compiled kernels, and what compiles them into numba's cache."""
 
 
 @click.command()
@@ -22,9 +36,7 @@ def warm() -> None:
     )
     with Progress(*columns) as progress:
         task = progress.add_task("", total=len(COMPILED))
-        for name in COMPILED:
+        for name, compile_kernels in COMPILED.items():
             progress.update(task, description=name)
-            compile_kernels = getattr(import_module(name), "warm", None)
-            if compile_kernels is not None:
-                compile_kernels()
+            compile_kernels()
             progress.advance(task)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrs import cluster
 from lrs.attachment.postgres import PostgresAttachments
+from lrs.composition.month import keep_months
 from lrs.composition.store import connected, opened_logs
 from lrs.composition.sweeping import keep_swept
-from lrs.composition.watch import watch
+from lrs.composition.watch import WATCH, watch
 from lrs.directory import DataDirectory
 from lrs.http.access import Access
 from lrs.http.activities import Activities
@@ -23,6 +25,7 @@ from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
+from lrs.http.outcomes import Outcomes
 from lrs.http.people import People
 from lrs.http.person import Person
 from lrs.http.platform import Platform
@@ -36,6 +39,7 @@ from lrs.metrics.registry import exposition
 from lrs.settings import SettingsError
 from lrs.stopping import EDGES_UNTIL
 from lrs.store.catalogue import Catalogues
+from lrs.store.connection import AWAY, within
 from lrs.store.credential import Credentials
 from lrs.store.definition import Definitions
 from lrs.store.dictionary import Dictionaries
@@ -44,6 +48,7 @@ from lrs.store.erasure import PATIENCE, Eraser
 from lrs.store.export import Exporter
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
+from lrs.store.settlement import Settlement
 
 if TYPE_CHECKING:
     from lrs.process import Process
@@ -68,7 +73,8 @@ async def edge(process: Process) -> None:
         names, dictionaries = Names(pool), Dictionaries()
         await dictionaries.load_newest(pool)
         credentials = Credentials(pool, names)
-        access = Access(credentials, _tokens(settings, credentials, names))
+        grace = settings.store_grace if logs.kafka else 0.0
+        access = Access(credentials, _tokens(settings, credentials, names), grace=grace)
         horizon = Horizon(pool, settings.read_wait, logs.kafka.next_offsets if logs.kafka else None)
         framer = Framer(
             logs.statements,
@@ -96,6 +102,7 @@ async def edge(process: Process) -> None:
                 settings.max_attachments,
                 settings.max_statements,
             ),
+            Settlement(pool),
             writable=lambda: not disk.low,
         )
         documents = Documents(
@@ -136,6 +143,7 @@ async def edge(process: Process) -> None:
                 **activities.routes(),
                 **CredentialResource(credentials, access, ingest.bodies).routes(),
                 **Digests(pool, access, horizon).routes(),
+                **Outcomes(pool, access).routes(),
                 **person.routes(),
             },
             metrics,
@@ -144,14 +152,25 @@ async def edge(process: Process) -> None:
             origins=settings.cors_origins,
         )
 
+        answered = time.monotonic()
+
         async def look() -> None:
+            nonlocal answered
             disk.look()
-            await pool.fetchval("select 1")
+            try:
+                await within(WATCH, pool.fetchval("select 1"))
+                answered = time.monotonic()
+            except AWAY:
+                if time.monotonic() - answered >= grace:
+                    raise
             if logs.kafka is not None:
                 await logs.kafka.next_offsets()
 
         watching = asyncio.create_task(watch(process, look))
-        sweeping = asyncio.create_task(keep_swept(attachments, horizon))
+        upkeep = [
+            asyncio.create_task(keep_swept(attachments, horizon)),
+            asyncio.create_task(keep_months(pool)),
+        ]
         try:
             await serve(
                 application,
@@ -164,7 +183,8 @@ async def edge(process: Process) -> None:
             await framer.drain()
         finally:
             watching.cancel()
-            sweeping.cancel()
+            for task in upkeep:
+                task.cancel()
 
 
 def _tokens(settings: Settings, credentials: Credentials, names: Names) -> Tokens | None:

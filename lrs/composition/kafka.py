@@ -46,7 +46,11 @@ def declared_topics(settings: Settings) -> list[Declared]:
     """The topics that these settings need; those of the intake only if there is one."""
     partitions, replication = settings.partitions, settings.kafka_replication
     retention = settings.kafka_retention
-    found = [declare(settings.kafka_topic, partitions, replication, retention, settings.frame_bytes)]
+    found = [
+        declare(settings.kafka_topic, partitions, replication, retention, settings.frame_bytes),
+        # A learner's outcomes are in the partition of the learner.
+        declare_plain(settings.kafka_outcomes, partitions, replication, retention, settings.frame_bytes),
+    ]
     if settings.kafka_intake:
         found += [
             declare_plain(settings.kafka_inbox, partitions, replication, retention, settings.frame_bytes),
@@ -59,5 +63,10 @@ def declared_topics(settings: Settings) -> list[Declared]:
 async def open_log(pool: asyncpg.Pool, settings: Settings) -> KafkaLog:
     """The statement log. Raises LogError when its topic is not there, or cannot serve."""
     return await KafkaLog.open(
-        pool, brokers_of(settings), settings.kafka_topic, settings.partitions, settings.frame_bytes
+        pool,
+        brokers_of(settings),
+        settings.kafka_topic,
+        settings.partitions,
+        settings.frame_bytes,
+        settings.store_grace,
     )

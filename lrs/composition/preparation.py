@@ -9,9 +9,10 @@ import asyncpg
 import structlog
 
 from lrs import durability
+from lrs.composition.month import ensure_months
 from lrs.composition.store import connected, opened_logs, store_url
-from lrs.settings import Settings
-from lrs.store.credential import EVERYTHING, ROOT_TENANT, Credentials
+from lrs.settings import Settings, SettingsError
+from lrs.store.credential import EVERYTHING, ROOT_TENANT, Credentials, KeyTaken
 from lrs.store.migration import Migration, migrate
 from lrs.store.name import Names
 
@@ -46,20 +47,29 @@ async def prepare(settings: Settings) -> Login | None:
     async with connected(settings, 2, "preparation") as pool:
         async with opened_logs(pool, settings):
             pass  # they are made
-        await ensure_partitions(pool)
+        await ensure_months(pool)
         credentials = Credentials(pool, Names(pool))
-        if settings.admin_key:
-            await credentials.ensure(
-                ROOT_TENANT, settings.admin_key, settings.admin_secret, EVERYTHING, admin=True
-            )
-        elif not await credentials.any(ROOT_TENANT):
+        await _ensure_root(credentials, settings)
+        if not settings.admin_key and not await credentials.any(ROOT_TENANT):
             return await _issue(credentials, "root", EVERYTHING, admin=True)
     return None
 
 
-async def ensure_partitions(pool: asyncpg.Pool) -> None:
-    """Make the tables for this month's statements and the next ones'."""
-    await pool.execute("select ensure_statement_partitions(now())")
+async def provide(settings: Settings) -> None:
+    """What processes that are started one by one find in a migrated store: tables for the statements of
+    these months, and the root credential that the settings name."""
+    async with connected(settings, 2, "preparation") as pool:
+        await ensure_months(pool)
+        await _ensure_root(Credentials(pool, Names(pool)), settings)
+
+
+async def _ensure_root(credentials: Credentials, settings: Settings) -> None:
+    if settings.admin_key:
+        key, secret = settings.admin_key, settings.admin_secret
+        try:
+            await credentials.ensure(ROOT_TENANT, key, secret, EVERYTHING, admin=True)
+        except KeyTaken as error:
+            raise SettingsError([f"LRS_ADMIN_KEY: {error}"]) from None
 
 
 async def issue_demonstration(settings: Settings) -> Login:

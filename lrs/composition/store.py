@@ -12,9 +12,10 @@ import asyncpg
 from lrs import cluster
 from lrs.directory import DataDirectory
 from lrs.lag import Lag, lags
-from lrs.log.port import EVIDENCE, STATEMENTS, Log, LogUnavailable, Source
+from lrs.log.port import EVIDENCE, STATEMENTS, Log, LogUnavailable, OtherPartitions, Source
 from lrs.log.postgres import PostgresLog, Ring
-from lrs.settings import Settings
+from lrs.secrecy import with_password
+from lrs.settings import Settings, SettingsError
 from lrs.store import connection
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ AWAY = (*connection.AWAY, asyncpg.PostgresError, LogUnavailable)
 
 def store_url(settings: Settings) -> str:
     """Where the store is reached; the embedded one only while `lrs up` runs on the data directory."""
-    return cluster.url(DataDirectory(settings.data)) if settings.embedded else settings.store
+    if settings.embedded:
+        return cluster.url(DataDirectory(settings.data))
+    password = settings.store_password
+    return with_password(settings.store, password) if password else settings.store
 
 
 @asynccontextmanager
@@ -66,11 +70,16 @@ class Logs:
 @asynccontextmanager
 async def opened_logs(pool: asyncpg.Pool, settings: Settings) -> AsyncIterator[Logs]:
     """Both topics; those in the store are made if they are missing. Raises LogError when the one on Kafka
-    is, or cannot serve."""
-    ring = Ring(retention_seconds=settings.log_retention)
-    evidence = await PostgresLog.open(pool, EVIDENCE, settings.partitions, ring)
+    is, or cannot serve, and SettingsError when those in the store have another number of partitions."""
+    try:
+        ring = Ring(retention_seconds=settings.log_retention)
+        evidence = await PostgresLog.open(pool, EVIDENCE, settings.partitions, ring)
+        if not settings.on_kafka:
+            statements = await PostgresLog.open(pool, STATEMENTS, settings.partitions, ring)
+    except OtherPartitions as error:
+        raise SettingsError([f"LRS_PARTITIONS = {settings.partitions}: {error}"]) from None
     if not settings.on_kafka:
-        yield Logs(await PostgresLog.open(pool, STATEMENTS, settings.partitions, ring), evidence)
+        yield Logs(statements, evidence)
         return
     from lrs.composition.kafka import open_inbox, open_log  # their clients are read by who needs them
 

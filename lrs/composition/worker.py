@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import uuid
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import asyncpg
 import structlog
 
+from lrs.composition.outbox import publishing
 from lrs.composition.store import Logs, connected, opened_logs
 from lrs.composition.watch import watch
 from lrs.lag import lags
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from lrs.stream.stage import Stage
 
 log = structlog.get_logger("lrs.composition")
+
+SCORE = "score"
+"""The stage that writes outcomes."""
 
 UPKEEP = 3
 """Connections of a worker besides those of its output transactions."""
@@ -114,6 +119,9 @@ async def worker(process: Process, makers: Mapping[str, Maker], replica: int = 0
 
         watching = asyncio.create_task(watch(process, look))
         try:
-            await run_worker(apps, process.stopping)
+            async with contextlib.AsyncExitStack() as beside:
+                if SCORE in stages:
+                    await beside.enter_async_context(publishing(process, pool, logs, name))
+                await run_worker(apps, process.stopping)
         finally:
             watching.cancel()

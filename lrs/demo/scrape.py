@@ -40,6 +40,8 @@ class Reading:
 
     def _take(self, name: str, labels: Mapping[str, str], value: float) -> None:
         stage = labels.get("stage", "")
+        if stage not in ("", *STAGES):
+            return  # an intake's records may become statements, or not
         if name == "lrs_statements_accepted_total":
             self.accepted += value
         elif name == "lrs_statements_repeated_total":

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from lrs.http import scope
 from lrs.http.error import Refusal, unavailable
 from lrs.http.token import TokenError
+from lrs.store.connection import AWAY, within
 from lrs.store.credential import Credential, matches
 
 if TYPE_CHECKING:
@@ -37,6 +38,12 @@ _Kept = TypeVar("_Kept")
 _MOST: Final = 50_000
 """Headers that are remembered, of the right ones and of the wrong ones; the oldest half goes first."""
 
+_PATIENCE: Final = 15.0
+"""Seconds after which a store that does not say whether a credential is right is away."""
+
+_SHORT_PATIENCE: Final = 2.0
+"""The same where the credential was right before."""
+
 _HASHES_AT_ONCE: Final = 2
 _MOST_WAITING: Final = 32
 
@@ -45,11 +52,16 @@ class Access:
     """Turns an Authorization header into a credential."""
 
     def __init__(
-        self, credentials: Credentials, tokens: Tokens | None = None, known_for: float = KNOWN
+        self,
+        credentials: Credentials,
+        tokens: Tokens | None = None,
+        known_for: float = KNOWN,
+        grace: float = 0.0,
     ) -> None:
         """`tokens`: None where none are accepted. `known_for`: seconds for which a verified credential
-        is not verified again."""
+        is not verified again, `grace`: and for which it stays known besides if the store is away."""
         self._credentials, self._tokens, self._known_for = credentials, tokens, known_for
+        self._grace = grace
         self._key = os.urandom(32)
         self._known: dict[bytes, tuple[float, Credential]] = {}
         self._wrong: dict[bytes, tuple[float, str]] = {}
@@ -69,32 +81,48 @@ class Access:
             raise self._unauthorized("credentials are missing")
         digest = hashlib.blake2b(authorization, key=self._key, digest_size=16).digest()
         now = time.monotonic()
+        stale: Credential | None = None
         if digest in self._known:
             until, known = self._known[digest]
             if now < until:
                 return known
+            stale = known if now < until + self._grace else None
         until, why = self._wrong.get(digest, (0.0, ""))
-        found = why if now < until else await self._verified(digest, authorization)
+        found = why if now < until else await self._verified(digest, authorization, stale)
         if isinstance(found, str):
             raise self._unauthorized(found, token=_scheme(authorization)[0] == b"bearer")
         return found
 
-    async def _verified(self, digest: bytes, authorization: bytes) -> Credential | str:
-        """Verify once, however many requests ask for it at the same time."""
+    async def _verified(
+        self, digest: bytes, authorization: bytes, stale: Credential | None
+    ) -> Credential | str:
+        """Verify once, however many requests ask for it at the same time; `stale` counts while the store is
+        away, and for who comes while another asks."""
         asking = self._asking.get(digest)
         if asking is None:
             hashes = _scheme(authorization)[0] != b"bearer"
             if hashes and self._hashing >= _MOST_WAITING:
+                if stale is not None:
+                    return stale
                 raise unavailable("too many credentials are being verified", "overload")
             self._hashing += hashes
             asking = asyncio.create_task(self._ask(digest, authorization))
             self._asking[digest] = asking
-            asking.add_done_callback(lambda _: self._asked(digest, hashes))
-        return await asyncio.shield(asking)
+            asking.add_done_callback(lambda asked: self._asked(digest, hashes, asked))
+        elif stale is not None:
+            return stale
+        try:
+            return await within(_PATIENCE if stale is None else _SHORT_PATIENCE, asyncio.shield(asking))
+        except AWAY:
+            if stale is None:
+                raise
+            return stale
 
-    def _asked(self, digest: bytes, hashes: bool) -> None:
+    def _asked(self, digest: bytes, hashes: bool, asked: asyncio.Task[Credential | str]) -> None:
         del self._asking[digest]
         self._hashing -= hashes
+        if not asked.cancelled():
+            asked.exception()  # seen: whoever waits has it, and there may be nobody any more
 
     async def _ask(self, digest: bytes, authorization: bytes) -> Credential | str:
         """The credential, or why there is none."""

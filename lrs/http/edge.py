@@ -48,6 +48,7 @@ ROUTES: Final = {
     "activities": "/xapi/activities",
     "progress": "/api/v1/progress",
     "competencies": "/api/v1/competencies",
+    "outcomes": "/api/v1/outcomes",
     "digest": "/api/v1/digest",
     "digest_ids": "/api/v1/digest/ids",
     "person": "/api/v1/person",

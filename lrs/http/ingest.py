@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lrs.http.framing import Framer, Outcome
     from lrs.metrics.edge import EdgeMetrics
     from lrs.store.credential import Credential
+    from lrs.store.settlement import Settlement
 
 POSITION_HEADER: Final = "x-lrs-position"
 """Where a write stands in the log: partition, dot, offset after it; the platform API's `wait=` takes it."""
@@ -42,11 +43,14 @@ _KEYS: Final = uuid.UUID("5f0b5c1e-6a53-4d63-9d4f-6c727349644b")
 """Namespace of ids that follow from an Idempotency-Key."""
 
 _LONGEST_KEY: Final = 255
+_NAMED: Final = 20
+"""The most ids that a refusal names."""
 _LONG: Final = 1 << 17
 """Bytes from which on a body is checked in a thread, so that nobody else waits for it."""
 _UUID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-_POST: Final = frozenset[str]()
-_PUT: Final = frozenset({"statementId"})
+_POST: Final = frozenset({"ack"})
+_PUT: Final = frozenset({"ack", "statementId"})
+_ACKS: Final = ("log", "stored")
 
 
 class Ingest:
@@ -60,6 +64,7 @@ class Ingest:
         metrics: EdgeMetrics,
         attachments: Attachments,
         limits: Limits,
+        settlement: Settlement,
         *,
         writable: Callable[[], bool],
         patience: float = PATIENCE,
@@ -69,6 +74,7 @@ class Ingest:
         self._metrics, self._writable = metrics, writable
         self.bodies = Bodies(admission, limits.statements, patience)
         self._most = limits.batch
+        self._settlement = settlement
         self._intake = Intake(attachments, self.bodies, admission, limits)
 
     async def __call__(self, call: Call, receive: Receive, send: Send) -> None:
@@ -79,6 +85,7 @@ class Ingest:
         version = call.version()
         put = call.method == "PUT"
         parameters = call.parameters(_PUT if put else _POST) if call.query or put else {}
+        wait = _waits(parameters)
         credential = await self._access.permitted(call, "statements")
         incoming = self._intake.open(call, receive) if is_mixed(call.headers.get(b"content-type")) else None
         try:
@@ -111,14 +118,40 @@ class Ingest:
             if incoming is not None:
                 await incoming.close()
         headers = {VERSION_HEADER: version.value}
+        settled = True
         if statements:
             outcome = await self._submit(credential, version, received, statements, ids, data)
             headers[POSITION_HEADER] = f"{outcome.position[0]}.{outcome.position[1]}"
+            if wait:
+                settled = await self._settled(credential.tenant, statements, ids, outcome, data)
         if put:
-            await answer(send, 204, headers=headers)
+            await answer(send, 204 if settled else 202, headers=headers)
         else:
             listed = '","'.join([format_uuid(id_) for id_ in ids])
-            await answer(send, 200, f'["{listed}"]'.encode() if ids else b"[]", headers)
+            await answer(send, 200 if settled else 202, f'["{listed}"]'.encode() if ids else b"[]", headers)
+
+    async def _settled(
+        self,
+        tenant: int,
+        statements: Sequence[Statement],
+        ids: Sequence[bytes],
+        outcome: Outcome,
+        data: bytes,
+    ) -> bool:
+        """Wait until each statement is stored; False when that takes too long. Raises Refusal."""
+        digests = [statement.digest for statement in statements]
+        settled = await self._settlement.of(tenant, ids, digests, outcome.position)
+        if settled.conflicts:
+            raise _conflict(ids, settled.conflicts, data, "what else it came with is in the log")
+        if settled.put_aside:
+            first = format_uuid(ids[settled.put_aside[0]])
+            raise Refusal(
+                500,
+                f"statement {first} could not be stored; it is kept aside until somebody has looked at it",
+                "put_aside",
+                ids=[format_uuid(ids[place]) for place in settled.put_aside[:_NAMED]],
+            )
+        return not settled.pending
 
     async def _submit(
         self,
@@ -145,21 +178,34 @@ class Ingest:
                 f"it is not known whether this was stored: {error}", "log_unavailable"
             ) from error
         if outcome.conflicts:
-            taken = [format_uuid(ids[place]) for place in outcome.conflicts]
-            raise Refusal(
-                409,
-                f"statement {taken[0]} is stored already, with another content; nothing was stored",
-                "conflict",
-                path=f"{statement_path(data, outcome.conflicts[0])}.id",
-                value=taken[0],
-                rule="a statement id is given to one statement only",
-                clause="1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
-                index=outcome.conflicts[0],
-                id=taken[0],
-                ids=taken[:20],
-            )
+            raise _conflict(ids, outcome.conflicts, data, "nothing was stored")
         self._metrics.acknowledged(len(ids) - outcome.repeated, outcome.repeated)
         return outcome
+
+
+def _waits(parameters: dict[str, str]) -> bool:
+    """Whether the answer is to come when everything is stored, and not when it is in the log."""
+    given = parameters.get("ack", _ACKS[0])
+    if given not in _ACKS:
+        raise parameter("ack", given, f"must be {' or '.join(_ACKS)}")
+    return given == "stored"
+
+
+def _conflict(ids: Sequence[bytes], places: Sequence[int], data: bytes, rest: str) -> Refusal:
+    """409. `rest` says what became of the request besides."""
+    taken = [format_uuid(ids[place]) for place in places]
+    return Refusal(
+        409,
+        f"statement {taken[0]} is stored already, with another content; {rest}",
+        "conflict",
+        path=f"{statement_path(data, places[0])}.id",
+        value=taken[0],
+        rule="a statement id is given to one statement only",
+        clause="1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
+        index=places[0],
+        id=taken[0],
+        ids=taken[:_NAMED],
+    )
 
 
 def _put_id(parameters: dict[str, str], data: bytes, statements: Sequence[Statement]) -> bytes:

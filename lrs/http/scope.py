@@ -62,6 +62,7 @@ SUFFICIENT: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "activities": (("define", "profile", *_READ_STATEMENTS), ()),
     "progress": (_READ_EVERYBODY, ()),
     "competencies": (_READ_EVERYBODY, ()),
+    "outcomes": (_READ_EVERYBODY, ()),
     "digest": (_READ_EVERYBODY, ()),
     "person": (("person",), ("person",)),
     "credentials": (_WHOLE, _WHOLE),

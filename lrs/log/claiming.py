@@ -15,10 +15,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log.port import Claims, LogUnavailable
 from lrs.log.postgres import AWAY
+from lrs.store.connection import within
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
 GRACE: Final = 60.0
 """Seconds for which statements are accepted while the store does not say which ids it knows."""
 
+log = structlog.get_logger("lrs.log")
+
 _PATIENCE: Final = 2.0
+_AGAIN: Final = 0.5
+"""Seconds between two questions whether the store is back; meanwhile no append waits for it."""
+
 _MOST: Final = 50_000
 """Ids of one's own that are remembered; about 10 MB."""
 
@@ -52,7 +59,8 @@ class Claiming:
     def __init__(self, pool: asyncpg.Pool, *, grace: float = GRACE) -> None:
         """`grace`: how long the store may be away, in seconds."""
         self._pool, self._grace = pool, grace
-        self._answered = time.monotonic()
+        self._lost = 0.0
+        self._returning: asyncio.Task[None] | None = None  # while the store is away
         self._recent: OrderedDict[_Key, bytes] = OrderedDict()
         self._flying: dict[_Key, asyncio.Future[None]] = {}
 
@@ -83,23 +91,47 @@ class Claiming:
 
     async def _known(self, claims: Claims, keys: Sequence[_Key]) -> dict[_Key, bytes]:
         known = {key: self._recent[key] for key in keys if key in self._recent}
-        try:
-            rows = await self._pool.fetch(
-                queries("claim")["known"],
-                claims.tenants,
-                [UUID(id_) for id_ in claims.ids],
-                timeout=_PATIENCE,
-            )
-        except AWAY as error:
-            away = time.monotonic() - self._answered
-            if away > self._grace:
-                raise LogUnavailable(
-                    f"the store has not said for {away:.0f} s which ids it knows: {error}"
-                ) from error
-            return known
-        self._answered = time.monotonic()
-        known.update(((row["tenant"], row["id"].bytes), row["digest"].bytes) for row in rows)
+        if self._returning is None:
+            try:
+                rows = await within(
+                    _PATIENCE,
+                    self._pool.fetch(
+                        queries("claim")["known"], claims.tenants, [UUID(id_) for id_ in claims.ids]
+                    ),
+                )
+            except AWAY as error:
+                self._lose(error)
+            else:
+                known.update(((row["tenant"], row["id"].bytes), row["digest"].bytes) for row in rows)
+                return known
+        away = time.monotonic() - self._lost
+        if away >= self._grace:
+            raise LogUnavailable(f"the store has not said for {away:.0f} s which ids it knows")
         return known
+
+    def _lose(self, error: BaseException) -> None:
+        if self._returning is None:
+            self._lost = time.monotonic()
+            self._returning = asyncio.create_task(self._return())
+            log.warning("the store is away: statements are accepted for a time", error=str(error))
+
+    async def _return(self) -> None:
+        """Wait until the store answers again."""
+        while True:
+            await asyncio.sleep(_AGAIN)
+            try:
+                await within(_PATIENCE, self._pool.fetchval("select 1"))
+            except AWAY:
+                continue
+            self._returning = None
+            log.info("the store is back", seconds=round(time.monotonic() - self._lost, 1))
+            return
+
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.wait({self._returning})
 
 
 def _verdict(claims: Claims, keys: Sequence[_Key], known: dict[_Key, bytes]) -> Verdict:

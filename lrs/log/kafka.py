@@ -23,7 +23,7 @@ from aiokafka.structs import TopicPartition
 from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log.brokers import unavailable
-from lrs.log.claiming import Claiming
+from lrs.log.claiming import GRACE, Claiming
 from lrs.log.instants import Instants
 from lrs.log.kafka_topic import KafkaTopic
 from lrs.log.port import Appended, Claims, Ends, LogError, OffsetOutOfLog, Record
@@ -64,12 +64,15 @@ class KafkaLog(KafkaTopic):
     Every method raises LogUnavailable when the brokers do not answer.
     """
 
-    def __init__(self, pool: asyncpg.Pool, brokers: Brokers, name: str, topic: Topic) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, brokers: Brokers, name: str, topic: Topic, grace: float = GRACE
+    ) -> None:
+        """`grace`: how long ids are judged without the store when it is away, in seconds."""
         super().__init__(brokers, name, topic)
         self._pool = pool
         self._longest = int(topic.settings["max.message.bytes"]) - HEADROOM
         self._retention = float(topic.settings["retention.ms"]) / 1000
-        self._claiming = Claiming(pool)
+        self._claiming = Claiming(pool, grace=grace)
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
@@ -79,7 +82,13 @@ class KafkaLog(KafkaTopic):
 
     @classmethod
     async def open(
-        cls, pool: asyncpg.Pool, brokers: Brokers, name: str, partitions: int, frame_bytes: int
+        cls,
+        pool: asyncpg.Pool,
+        brokers: Brokers,
+        name: str,
+        partitions: int,
+        frame_bytes: int,
+        grace: float = GRACE,
     ) -> KafkaLog:
         """The log of a topic that is there; `frame_bytes`: at which a frame of several requests is full.
 
@@ -103,14 +112,16 @@ class KafkaLog(KafkaTopic):
             )
         if wrong:
             raise LogError(f"topic {name}: {'; '.join(wrong)}; see `lrs topics plan`")
-        return cls(pool, brokers, name, topic)
+        return cls(pool, brokers, name, topic, grace)
 
     async def close(self) -> None:
         """Send what is on its way, and end the connections."""
         producer, self._producer = self._producer, None
         if producer is not None:
             self._stop(producer)
-        await asyncio.gather(*self._stopping, self._reader.close(), return_exceptions=True)
+        await asyncio.gather(
+            *self._stopping, self._reader.close(), self._claiming.close(), return_exceptions=True
+        )
         await asyncio.to_thread(self._brokers.close)
 
     # Writing.

@@ -29,6 +29,10 @@ class LogUnavailable(LogError):
     """The log does not answer, or is full: nothing is known to be durable. Ask again later."""
 
 
+class OtherPartitions(LogError):
+    """The topic has another number of partitions than was asked for; that number is for ever."""
+
+
 class OffsetOutOfLog(LogError):
     """The offset to resume at is not inside the log: it was truncated, re-created or rewound.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from asyncpg.pgproto.pgproto import UUID
 
-from lrs.log.port import Appended, Claims, Ends, LogUnavailable, OffsetOutOfLog, Record
+from lrs.log.port import Appended, Claims, Ends, LogUnavailable, OffsetOutOfLog, OtherPartitions, Record
 from lrs.store.connection import AWAY as STORE_AWAY
 from lrs.store.sql import queries
 
@@ -61,13 +61,13 @@ class PostgresLog:
     ) -> PostgresLog:
         """Open the topic, making it first if it is not there.
 
-        Raises ValueError when it has another number of partitions: that number is for ever.
+        Raises OtherPartitions.
         """
         ring = ring or Ring()
         with _unavailable():
             existing = await pool.fetchval(_SQL["create"], topic, partitions, ring.slots)
         if existing != partitions:
-            raise ValueError(
+            raise OtherPartitions(
                 f"topic {topic}: it has {existing} partitions, not {partitions}, and that cannot change"
             )
         return cls(pool, topic, partitions, ring)

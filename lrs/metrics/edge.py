@@ -28,6 +28,7 @@ REASONS = (
     "disk_full",
     "log_unavailable",
     "store_unavailable",
+    "put_aside",
 )
 """Why a request was refused. `malformed`: not JSON, not UTF-8, wrong framing; `invalid`: breaks xAPI."""
 

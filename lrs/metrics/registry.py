@@ -57,6 +57,7 @@ def catalogue() -> list[Described]:
     from lrs.metrics.edge import EdgeMetrics
     from lrs.metrics.intake import IntakeMetrics
     from lrs.metrics.log import LogMetrics
+    from lrs.metrics.outbox import OutboxMetrics
     from lrs.metrics.pool import PoolMetrics
     from lrs.metrics.score import ScoreMetrics
     from lrs.metrics.stage import STAGES, StageMetrics
@@ -66,6 +67,7 @@ def catalogue() -> list[Described]:
     EdgeMetrics(registry, routes=("statements",))
     IntakeMetrics(registry)
     LogMetrics(registry)
+    OutboxMetrics(registry, partitions=1)
     PoolMetrics(registry, lambda: (0, 0), most=1)
     StageMetrics(registry, STAGES, partitions=1)
     ScoreMetrics(registry)

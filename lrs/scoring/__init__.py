@@ -12,7 +12,8 @@ progress     PROGRESS of a learner in an activity: cmi5 moveOn, scores, time spe
 course       slots and COURSE_PROGRESS of a learner in a course
 competency   which attempts count; contributions to W, A, E; explain
 score        score(batch, stored rows) -> Output: the heart of the score stage
-readout      levels, probabilities and next change for a day
+readout      levels, probabilities and next change for a day; level: as they are kept beside the sums
+outcome      what became true of a learner, and what is true no more
 canonical    export: the canonical form, and its digest
 state        State: rows in memory
 kernel       how kernels are compiled and cached; warming: warm, which compiles all

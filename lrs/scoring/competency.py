@@ -61,7 +61,7 @@ DELTA: Final = np.dtype(
 
 OUTCOMES: Final = mask((Kind.PASSED, Kind.FAILED, Kind.MASTERED))
 COMPLETIONS: Final = mask((Kind.COMPLETED, Kind.EARNED))
-_EVIDENTIAL: Final = OUTCOMES | COMPLETIONS | mask((Kind.SCORED,))
+EVIDENTIAL: Final = OUTCOMES | COMPLETIONS | mask((Kind.SCORED,))
 
 _CHOSEN: Final = np.dtype(
     [("fact", "<i8"), ("factor", "<i8"), ("score", "<i8"), ("expected", "<i8"), ("when", "<i8")]
@@ -125,7 +125,7 @@ def _contribute_one(
 @kernel
 def is_evidential(fact: np.void) -> bool:
     """Whether a fact can change what its set contributes, itself or by discounting its session."""
-    return is_in(fact["kind"], _EVIDENTIAL) or fact["flags"] & FactFlag.NOT_NORMAL != 0
+    return is_in(fact["kind"], EVIDENTIAL) or fact["flags"] & FactFlag.NOT_NORMAL != 0
 
 
 @kernel

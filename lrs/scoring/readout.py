@@ -157,10 +157,10 @@ def _read_all(
             head["competency"],
             claimed,
         )
-        standing["next_change"] = _next_change(
+        standing["next_change"] = next_change_of(
             totals, half_lives[start], day, parameters, weights, caps, points, raw
         )
-        level, _ = _level(totals, half_lives[start], day, parameters, weights, caps, points, raw)
+        level, _ = level_of(totals, half_lives[start], day, parameters, weights, caps, points, raw)
         standing["level"] = level
         for i in range(LEVELS):
             standing["raw"][i], standing["probability"][i] = raw[i], _published(raw[i], points)
@@ -170,7 +170,7 @@ def _read_all(
 
 
 @kernel
-def _level(
+def level_of(
     totals: npt.NDArray[np.float64],
     half_life: int,
     day: int,
@@ -209,7 +209,7 @@ def _level(
 
 
 @kernel
-def _next_change(
+def next_change_of(
     totals: npt.NDArray[np.float64],
     half_life: int,
     day: int,
@@ -223,15 +223,15 @@ def _next_change(
 
     Without evidence or with none that is capped, level 0 is for ever: what is left fades alike.
     """
-    now, capped = _level(totals, half_life, day, parameters, weights, caps, points, raw)
+    now, capped = level_of(totals, half_life, day, parameters, weights, caps, points, raw)
     low, step = day, max(half_life // 32, 1)
     while (now > 0 or capped) and low < day + _FADED * half_life:
         high = low + step
-        then, capped = _level(totals, half_life, high, parameters, weights, caps, points, raw)
+        then, capped = level_of(totals, half_life, high, parameters, weights, caps, points, raw)
         if then != now:
             while high - low > 1:
                 middle = (low + high) // 2
-                then, _ = _level(totals, half_life, middle, parameters, weights, caps, points, raw)
+                then, _ = level_of(totals, half_life, middle, parameters, weights, caps, points, raw)
                 if then == now:
                     low = middle
                 else:

@@ -11,11 +11,9 @@ and a retraction that is repeated change nothing. `verify` calls the same with n
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,36 +28,11 @@ from lrs.scoring.competency import (
 )
 from lrs.scoring.course import COURSE_PROGRESS, SLOT, CourseRow, advance, stored_slots
 from lrs.scoring.event import ABSENT
-from lrs.scoring.evidence import Chunks, EvidenceRow, merge, stored_facts
+from lrs.scoring.evidence import Chunks, EvidenceRow, Sets, merge, stored_facts
 from lrs.scoring.fact import Facts
 from lrs.scoring.kernel import kernel
 from lrs.scoring.progress import PROGRESS, fold, judged, session_order
 from lrs.scoring.table import Tables, rule_of
-
-
-class What(enum.IntEnum):
-    """What a change is about. Numbers are part of the outcomes' contract."""
-
-    STARTED = 0
-    COMPLETED = 1
-    PASSED = 2
-    SATISFIED = 3
-    COURSE_STARTED = 4
-    COURSE_COMPLETED = 5
-
-
-CHANGE: Final = np.dtype(
-    [("agent", "<i8"), ("activity", "<i8"), ("at", "<i8"), ("what", "u1"), ("gained", "?")]
-)
-"""Something that became true (`at`: since when), or is true no more (`at`: since when it was)."""
-
-_OF_ACTIVITY: Final = {
-    What.STARTED: "first",
-    What.COMPLETED: "completed",
-    What.PASSED: "passed",
-    What.SATISFIED: "satisfied",
-}
-_OF_COURSE: Final = {What.COURSE_STARTED: "started", What.COURSE_COMPLETED: "completed"}
 
 
 @dataclass(frozen=True)
@@ -86,9 +59,9 @@ class CourseRows:
 @dataclass(frozen=True)
 class Output:
     """What a batch changes. `keys`, `before`, `after`: PROGRESS of every activity whose facts changed;
-    `competencies`: DELTA; `changes`: CHANGE, sorted by what, then key; `counts`: events by what became
-    of them (batch.REASONS, evidence.MERGED), and how often an LMS called a course satisfied that is not
-    complete (`lms_disagrees`)."""
+    its set is that at `places` of `sets`; `competencies`: DELTA, of `contributions`; `counts`: events by
+    what became of them (batch.REASONS, evidence.MERGED), and how often an LMS called a course satisfied
+    that is not complete (`lms_disagrees`)."""
 
     evidence: Chunks
     courses: CourseRows
@@ -96,7 +69,9 @@ class Output:
     keys: npt.NDArray[np.void]
     before: npt.NDArray[np.void]
     after: npt.NDArray[np.void]
-    changes: npt.NDArray[np.void]
+    sets: Sets
+    places: npt.NDArray[np.int64]
+    contributions: npt.NDArray[np.void]
     counts: Mapping[str, int]
 
 
@@ -146,20 +121,17 @@ def score(
     )
     rows = _course_rows(batch, slots, slot_starts, of_courses, changed)
     disagreements = _disagreements(batch, touched, before, after, of_courses[1])
-    keys, before, after = batch.keys[touched], before[touched], after[touched]
+    places = np.flatnonzero(touched)
     return Output(
         chunks,
         rows,
         deltas(contributions[:count]),
-        keys,
-        before,
-        after,
-        np.concatenate(
-            [
-                *_changes(keys, before, after, _OF_ACTIVITY),
-                *_changes(rows.keys, rows.before, rows.after, _OF_COURSE),
-            ]
-        ),
+        batch.keys[places],
+        before[places],
+        after[places],
+        sets,
+        places,
+        contributions[:count],
         {**batch.counts, **merged, "lms_disagrees": disagreements},
     )
 
@@ -197,24 +169,6 @@ def _course_rows(
         progress[0][changed],
         progress[1][changed],
     )
-
-
-def _changes(
-    keys: npt.NDArray[np.void],
-    before: npt.NDArray[np.void],
-    after: npt.NDArray[np.void],
-    fields: Mapping[What, str],
-) -> list[npt.NDArray[np.void]]:
-    found = []
-    for what, field in fields.items():
-        old, new = before[field], after[field]
-        rows = np.flatnonzero((old == ABSENT) != (new == ABSENT))
-        change = np.empty(len(rows), CHANGE)
-        change["agent"], change["activity"] = keys["agent"][rows], keys["activity"][rows]
-        change["at"] = np.maximum(old[rows], new[rows])
-        change["what"], change["gained"] = what, new[rows] != ABSENT
-        found.append(change)
-    return found
 
 
 @kernel

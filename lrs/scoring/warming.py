@@ -11,7 +11,9 @@ from lrs.scoring.catalogue_file import read_catalogue
 from lrs.scoring.competency import explain, explain_course
 from lrs.scoring.course import read_course
 from lrs.scoring.event import ABSENT, EVENT, LANDMARK_US, NONE, Flag, no_pairs
+from lrs.scoring.level import read_levels
 from lrs.scoring.mapping import default_mapping
+from lrs.scoring.outcome import milestones
 from lrs.scoring.progress import read_progress
 from lrs.scoring.readout import read_out
 from lrs.scoring.state import State
@@ -48,7 +50,7 @@ def warm() -> None:
     event["timestamp"], event["flags"], event["scaled"] = ABSENT, Flag.HAS_SCALED, 8_000
     event["progress"] = event["mastery"] = event["duration_ms"] = NONE
     state = State()
-    state.take(event, no_pairs(), tables, mapping.compile(verbs))
+    milestones(state.take(event, no_pairs(), tables, mapping.compile(verbs)), tables)
     ((agent, activity, _, facts),) = state.evidence_rows()
     ((_, _, slots),) = state.course_rows()
     read_progress(facts, activity, tables)
@@ -56,4 +58,5 @@ def warm() -> None:
     explain(facts, agent, activity, tables)
     explain_course(LANDMARK_US, agent, 0, tables)
     read_out(state.accumulator_rows(), 1, tables)
+    read_levels(state.accumulator_rows(), 1, tables, search=True)
     effective_time(ABSENT, LANDMARK_US)

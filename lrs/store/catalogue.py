@@ -65,6 +65,11 @@ async def number_in_force(asked: Asked, tenant: int) -> int | None:
     return number
 
 
+async def scored_tenants(asked: Asked) -> list[int]:
+    """The tenants that have a catalogue in force."""
+    return [row["tenant"] for row in await asked.fetch(queries("derived")["tenants_scored"])]
+
+
 class Catalogues:
     """The catalogues in force, each compiled once; whoever reads asks each time which one it is."""
 

@@ -142,12 +142,12 @@ class Credentials:
     ) -> None:
         """Make the credential, or set its secret if it is there; its authority stays as it is.
 
-        Raises ValueError when the key belongs to another tenant.
+        Raises KeyTaken when it belongs to another tenant.
         """
         authority = await self._authority(tenant, key)
         values = (*await _hashed(secret), authority, list(scopes), voids, admin)
         if await self._pool.fetchval(self._queries["put"], tenant, key, *values) is None:
-            raise ValueError(f"the key {key!r} belongs to another tenant")
+            raise KeyTaken(f"the key {key!r} belongs to another tenant")
 
     async def create(self, tenant: int, draft: Draft) -> tuple[str, str]:
         """Key and secret of a new credential; raises CredentialError."""

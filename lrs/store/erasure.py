@@ -1,7 +1,7 @@
 """Erasure of a person: everything that the store keeps of an agent goes, but for tombstones.
 
 What goes: every statement whose actor the person is, with its postings and references and the use of
-its attachments; the person's State and Agent Profile documents; evidence, progress and competency.
+its attachments; the person's State and Agent Profile documents; evidence, progress, competency, outcomes.
 What stays: id and digest of each statement, so that a repetition is a repetition and another content
 is refused; that it was stored, for the digests; and the audit trail, which knows the person by a hash.
 
@@ -23,7 +23,7 @@ import msgspec
 from asyncpg.pgproto.pgproto import UUID
 
 from lrs.log.port import EVIDENCE, STATEMENTS
-from lrs.store import rebuilding, term
+from lrs.store import outcome, rebuilding, term
 from lrs.store.derived import Derived
 from lrs.store.reread import Stored, reread
 from lrs.store.sql import queries
@@ -136,6 +136,7 @@ class Eraser:
             if not await self._horizon.caught_up(EVIDENCE):
                 raise StagesBehind("the score stage is behind its log: ask again later")
             await self._refold(tenant, number)
+            await outcome.forget(self._pool, tenant, number)
             kept = await self._pool.fetchval(_SQL["kept"], tenant, _terms(number))
             if not kept:
                 await self._pool.execute(_SQL["forget_name"], tenant, number)

@@ -5,7 +5,8 @@
 `statement` as it is read over HTTP. `documents.ndjson` describes State and Agent Profile documents;
 the bytes of each stand in the `file` that it names. The data of attachments stand under `attachments/`
 by their SHA-2. `derived.ndjson` has evidence, course progress and
-competency under the catalogue in force (`lrs.scoring.canonical`). `manifest.json`, the last, counts.
+competency under the catalogue in force (`lrs.scoring.canonical`), `outcomes.ndjson` what was told of the
+person (docs/outcomes.md). `manifest.json`, the last, counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 
 from lrs.log import frame as frames
 from lrs.scoring.canonical import export as canonical
-from lrs.store import term
+from lrs.store import outcome, term
 from lrs.store.derivation import Texts, derived_live
 from lrs.store.document import Kind
 from lrs.store.reread import Stored
@@ -88,6 +89,7 @@ class Exporter:
             for name, lines in (
                 ("statements", self._statements(tenant, number, attached)),
                 ("derived", self._derived(tenant, number)),
+                ("outcomes", self._outcomes(tenant, number)),
             ):
                 counts[name] = 0
                 with archive.open(f"{name}.ndjson", "w", force_zip64=True) as member:
@@ -173,6 +175,12 @@ class Exporter:
             await texts.load(connection, tenant, derivation, catalogue.tables)
         rows = (derivation.evidence, derivation.courses, derivation.accumulators)
         yield await asyncio.to_thread(canonical, *rows, texts, catalogue.tables)
+
+    async def _outcomes(self, tenant: int, number: int) -> AsyncIterator[Sequence[bytes]]:
+        after = 0
+        while told := await outcome.of_agent(self._pool, tenant, number, after, _TOGETHER):
+            after = told[-1].number
+            yield [msgspec.json.encode(one) for one in told]
 
     async def _pieces(self, tenant: int, content: int) -> AsyncIterator[bytes]:
         """The bytes of a document, unless it was changed since: then it ends early."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import asyncpg
     from asyncpg.pool import PoolConnectionProxy
 
-    from lrs.log.port import Ends, Record
+    from lrs.log.port import Ends, Record, Source
 
     Connection = asyncpg.Connection | PoolConnectionProxy
 
@@ -112,12 +112,28 @@ class Leases:
                     f"stage {self._stage}: worker {self._worker} lost the partitions {sorted(lost)}:"
                     f" it was silent for more than {self._expiry} s, or somebody seized them"
                 )
+            if self._worker not in workers:
+                return owned  # it stood still since its beat, and passes for dead until the next one
             share = fair_share(standing["partitions"], len(workers), workers.index(self._worker))
             missing = share - len(owned)
             if missing > 0:
                 claimed = await connection.fetch(_SQL["claim"], self._stage, self._worker, missing)
                 return owned | {row["partition"] for row in claimed}
             return set(sorted(owned)[:share])
+
+    async def take(self, partitions: Collection[int], log: Source) -> list[Lease]:
+        """`seize` what is assigned of a log.
+
+        Raises OffsetOutOfLog only for a log that did not change meanwhile: while this worker stood still
+        after it had asked for the ends, another one may have gone past them.
+        """
+        while True:
+            log_id, ends = await log.log_id(), await log.ends()
+            try:
+                return await self.seize(partitions, log_id, ends)
+            except OffsetOutOfLog:
+                if ends == await log.ends():
+                    raise
 
     async def seize(self, partitions: Collection[int], log_id: str, ends: Mapping[int, Ends]) -> list[Lease]:
         """Take a new epoch of assigned partitions, and return where to go on.
@@ -189,6 +205,15 @@ async def advance(
             f"stage {stage}, partition {partition}: the output of epoch {epoch} from offset {first_offset} on"
             " was refused: another worker owns the partition, or has done these records"
         )
+
+
+async def hold(
+    connection: Connection, stage: str, partition: int, epoch: int, *, patience: float = EXPIRY
+) -> None:
+    """Begin an output transaction that does no records; as `advance` in all else."""
+    status = await connection.execute(_SQL["hold"], stage, partition, epoch, str(int(patience * 1000)))
+    if status != "SELECT 1":
+        raise Fenced(f"stage {stage}, partition {partition}: another worker owns it, epoch {epoch} is over")
 
 
 async def advance_past(

@@ -11,6 +11,7 @@ score stage, which waits for that moment, one row flips. Both can be killed at a
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,8 @@ import numpy as np
 
 from lrs.log.port import EVIDENCE
 from lrs.scoring.catalogue_file import read_catalogue
+from lrs.scoring.readout import day_in_kolkata
+from lrs.store import outcome
 from lrs.store.catalogue import InForce, compiled
 from lrs.store.derived import Derived
 from lrs.store.evidence import joined, of_rows
@@ -98,7 +101,8 @@ async def replace_learners(examiner: Examiner, tenant: int, low: int, high: int)
             examined = await examiner.examine(tenant, low, high)
             if examined.catalogue is not None:
                 derived = Derived(tenant, examined.catalogue.number)
-                await derived.replace(connection, low, examined.high, examined.recomputed.state)
+                state, tables = examined.recomputed.state, examined.catalogue.tables
+                await derived.replace(connection, low, examined.high, state, tables, _today())
         low = examined.high
 
 
@@ -106,7 +110,8 @@ async def replace_catalogue(examiner: Examiner, tenant: int, text: str, progress
     """Derive everything of a tenant under this catalogue, then put it in force.
 
     One that was begun before goes on where it was. Derived rows of the version before stay, older ones
-    are dropped. Raises CatalogueError when the text is not a valid catalogue.
+    are dropped. Of all that is other than before one outcome tells: that the catalogue was switched.
+    Raises CatalogueError when the text is not a valid catalogue.
     """
     async with alone(examiner.pool):
         catalogue = await _begin(examiner, tenant, text)
@@ -155,7 +160,8 @@ async def _fill(examiner: Examiner, tenant: int, catalogue: InForce, progress: P
             recomputed = await examiner.recomputation.learners(reader, tail, tenant, low, high, catalogue)
         async with examiner.pool.acquire() as connection, connection.transaction():
             await connection.execute(_SQL["fill"], tenant, catalogue.number, low, high)
-            await Derived(tenant, catalogue.number).replace(connection, low, high, recomputed.state)
+            derived = Derived(tenant, catalogue.number)
+            await derived.replace(connection, low, high, recomputed.state, catalogue.tables, _today())
         rebuilt.learners += len(recomputed.learners)
         rebuilt.statements += recomputed.statements
         rebuilt.replaced += 1
@@ -175,6 +181,7 @@ async def _follow(examiner: Examiner, tenant: int, catalogue: InForce) -> None:
             pass
         await connection.execute(_SQL["leave_force"], tenant)
         await connection.execute(_SQL["enter_force"], tenant, catalogue.number)
+        await outcome.record_switch(connection, tenant, _now(), catalogue.number, catalogue.catalogue.digest)
         await connection.execute(_SQL["stop_following"], stage(tenant))
 
 
@@ -195,10 +202,18 @@ async def _advance_within(connection: Connection, tenant: int, catalogue: InForc
         parts = [events async for _, events in read(connection, partition, start, last, slots)]
         events, pairs = _scored(*joined(parts), tenant, buried)
         if len(events):
-            await Derived(tenant, catalogue.number).take(connection, events, pairs, catalogue)
+            await Derived(tenant, catalogue.number).take(connection, events, pairs, catalogue, _today())
         if last > start:
             await connection.execute(_SQL["advance"], stage(tenant), partition, start, last)
     return behind
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _today() -> int:
+    return day_in_kolkata(_now())
 
 
 def _scored(events: Events, pairs: Pairs, tenant: int, buried: set[bytes]) -> tuple[Events, Pairs]:
@@ -217,6 +232,6 @@ async def _drop_superseded(pool: asyncpg.Pool, tenant: int, number: int) -> None
 
 async def _drop(pool: asyncpg.Pool, tenant: int, number: int) -> None:
     """Drop what is derived under a version that nobody reads, in short transactions."""
-    for query in ("drop_evidence", "drop_courses", "drop_competencies"):
+    for query in ("drop_evidence", "drop_courses", "drop_competencies", "drop_levels"):
         while await pool.execute(_SQL[query], tenant, number) != "DELETE 0":
             pass

@@ -53,9 +53,7 @@ class StageApp(faust.App):
         Raises OffsetOutOfLog when one of these is not inside the log.
         """
         await self.assignment.close()
-        leases = await self.leases.seize(
-            partitions, await self.stage_log.log_id(), await self.stage_log.ends()
-        )
+        leases = await self.leases.take(partitions, self.stage_log)
         self.assignment.open(leases)
         return leases
 

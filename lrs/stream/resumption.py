@@ -81,6 +81,12 @@ class ResumingConsumer(_Driver):
     def _resume(self, leases: Sequence[Lease]) -> None:
         """What a driver does before it seeks."""
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Get ready; where nothing is assigned, nobody would seek, and so this is all there is to do."""
+        await super().on_partitions_assigned(assigned, generation_id)
+        if not assigned:
+            self.app.assignment.open(())
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give everything up: what stays with this worker is assigned to it again."""
         await super().on_partitions_revoked(revoked)

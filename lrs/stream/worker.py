@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from lrs.log.port import STATEMENTS, LogUnavailable
+from lrs.log.port import EVIDENCE, STATEMENTS, LogUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 TICK = 1.0
 """Seconds after which an idle partition of the statement topic gets a tick."""
+
+IDLE = 60.0
+"""Seconds after which an idle partition of the evidence topic gets one: levels change by time alone, too."""
 
 TRIM = 10.0
 """Seconds between two turns of the log's ring."""
@@ -84,4 +87,6 @@ async def _keep_house(app: StageApp) -> None:
                 await app.stage_log.tick(TICK)
             if seconds >= TRIM:
                 seconds = 0.0
+                if app.stage.topic == EVIDENCE:
+                    await app.stage_log.tick(IDLE)
                 await app.stage_log.trim(await app.leases.passed(app.stage.topic))

@@ -247,13 +247,13 @@ def _verb_ids(text: bytes) -> bytes:
     return _encode({"id": _members(text)["id"]})
 
 
-def _one_language(text: bytes, preferred: tuple[str, ...]) -> bytes:
+def _one_language(text: bytes, preferred: language.Preferences) -> bytes:
     texts = _language_map(text)
     tag = language.choose(texts, preferred)
     return text if tag is None else _encode({tag: texts[tag]})
 
 
-def _one_language_each(definition: bytes, preferred: tuple[str, ...]) -> bytes:
+def _one_language_each(definition: bytes, preferred: language.Preferences) -> bytes:
     members = _members(definition)
     for name in ("name", "description"):
         if name in members:

@@ -6,7 +6,8 @@ import numpy as np
 
 from simulator.client import HOT, REPEATED
 from simulator.compiled import kernel
-from simulator.engine.lanes import append_to_lane, call_waits, start_append, start_stage
+from simulator.engine.frames import frame_landed, join_frame
+from simulator.engine.lanes import append_to_lane, segment_waits, start_append
 from simulator.engine.pool import (
     EDGE_DONE,
     READ_DONE,
@@ -14,6 +15,7 @@ from simulator.engine.pool import (
     code_of,
     draw_uniform,
     give_back,
+    pause,
     record,
     run_task,
     service,
@@ -73,6 +75,7 @@ from simulator.engine.state import (
     SEGMENTS,
     USED_CONNECTIONS,
     USED_EDGES,
+    WIRE,
     Engine,
 )
 from simulator.walk import KEY_BITS
@@ -80,6 +83,7 @@ from simulator.walk import KEY_BITS
 ROUND_TRIP_S = 0.05
 LONGEST_BACKOFF_S = 300.0
 _INSIDE, _GONE, _LISTED = 1, 2, 4
+_REFUSED, _DROPPED = -2, -3  # in place of a frame: what an edge makes of a call besides work
 _ANSWERED, _STORED, _GIVEN_UP = 1, 2, 4
 
 
@@ -90,6 +94,7 @@ def _new_call(e: Engine, request: int) -> int:
     e.call_size[call] = e.request_size[request] if request >= 0 else 0
     e.call_sent[call] = e.now[0]
     e.call_state[call] = _INSIDE
+    e.call_frame[call] = -1
     e.call_next[call] = -1
     return call
 
@@ -110,13 +115,16 @@ def _release(e: Engine, request: int) -> None:
 
 @kernel
 def arrive(e: Engine, word: np.uint64, due: float) -> None:
-    """A request of the arrivals is due."""
+    """A request of the arrivals is due; one without statements is a read."""
+    if (word >> np.uint64(24)) & np.uint64(255) == np.uint64(0):
+        _read(e)
+        return
     request = take(e, REQUESTS, e.request_free, MAX_REQUESTS)
     key = int(word & np.uint64((1 << KEY_BITS) - 1))
     e.request_due[request] = due
     e.request_size[request] = int((word >> np.uint64(24)) & np.uint64(255))
     e.request_flags[request] = int((word >> np.uint64(KEY_BITS)) & np.uint64(15))
-    e.request_lane[request] = (key * e.limits[PARTITIONS]) >> KEY_BITS
+    e.request_edge[request] = (key * e.limits[EDGES]) >> KEY_BITS
     e.request_tries[request] = 0
     e.request_live[request] = 1
     e.request_state[request] = 0
@@ -127,24 +135,22 @@ def arrive(e: Engine, word: np.uint64, due: float) -> None:
     if reads > 0.0:
         more = int(reads) + (1 if draw_uniform(e) < reads - int(reads) else 0)
         for _ in range(more):
-            if e.numbers[READS_IN_SYSTEM] >= e.limits[INFLIGHT]:
-                e.counts[N_READS_REFUSED] += 1
-            else:
-                e.numbers[READS_IN_SYSTEM] += 1
-                _to_edge(e, _new_call(e, -1))
+            _read(e)
+
+
+@kernel
+def _read(e: Engine) -> None:
+    if e.numbers[READS_IN_SYSTEM] >= e.limits[INFLIGHT]:
+        e.counts[N_READS_REFUSED] += 1
+    else:
+        e.numbers[READS_IN_SYSTEM] += 1
+        _to_edge(e, _new_call(e, -1))
 
 
 @kernel
 def attempt(e: Engine, request: int) -> None:
-    """The client sends a request, for the first time or again."""
-    if e.numbers[IN_SYSTEM] >= e.limits[INFLIGHT]:
-        e.counts[N_REJECTED] += 1
-        e.now[1] += service(e, REJECT, 0.0, 0.0)
-        _failed(e, request)
-        _release(e, request)
-        return
+    """The client sends a request, for the first time or again; it waits for an edge, come what may."""
     call = _new_call(e, request)
-    e.numbers[IN_SYSTEM] += 1
     e.call_state[call] |= _LISTED
     e.call_later[call] = -1
     if e.numbers[LATE_TAIL] < 0:
@@ -177,26 +183,32 @@ def start_edges(e: Engine) -> None:
         e.numbers[EDGE_WAITING] -= 1
         e.numbers[EDGE_BUSY] += 1
         use(e, USED_EDGES, 1)
+        e.call_came[call] = e.now[0]
         request = e.call_request[call]
         if request < 0:
             seconds = service(e, READ_EDGE, 0.0, 0.0)
+        elif e.call_state[call] & _GONE:
+            e.call_frame[call] = _DROPPED
+            seconds = service(e, REJECT, 0.0, 0.0)
+        elif e.numbers[IN_SYSTEM] >= e.limits[INFLIGHT]:
+            e.call_frame[call] = _REFUSED
+            seconds = service(e, REJECT, 0.0, 0.0)
         else:
+            e.numbers[IN_SYSTEM] += 1
             seconds = service(e, EDGE, 1.0, e.request_size[request])
-        seconds += e.now[1]
-        e.now[1] = 0.0
         run_task(e, EDGE_TIER, seconds, code_of(EDGE_DONE, 0, call))
 
 
 @kernel
 def after_edge(e: Engine, call: int) -> None:
-    """The edge has read and checked a request: statements go to their partition's log, reads to the store."""
+    """The edge has read and checked a request: statements go into a frame, reads to the store."""
     e.numbers[EDGE_BUSY] -= 1
     use(e, USED_EDGES, -1)
     request = e.call_request[call]
-    if request >= 0:
-        lane = e.request_lane[request]
-        append_to_lane(e, e.call_next, lane, call, e.request_size[request])
-        call_waits(e, lane)
+    if e.call_frame[call] in (_REFUSED, _DROPPED):
+        _turned_away(e, call)
+    elif request >= 0:
+        join_frame(e, e.request_edge[request], call)
     else:
         e.call_next[call] = -1
         if e.numbers[READ_TAIL] < 0:
@@ -206,6 +218,19 @@ def after_edge(e: Engine, call: int) -> None:
         e.numbers[READ_TAIL] = call
         start_reads(e)
     start_edges(e)
+
+
+@kernel
+def _turned_away(e: Engine, call: int) -> None:
+    """An edge has refused a call, or found nobody at its other end any more."""
+    request = e.call_request[call]
+    if e.call_frame[call] == _REFUSED:
+        e.counts[N_REJECTED] += 1
+        if e.call_state[call] & _GONE == 0:
+            _failed(e, request)
+    e.call_state[call] &= ~_INSIDE
+    _free_call(e, call)
+    _release(e, request)
 
 
 @kernel
@@ -228,7 +253,7 @@ def after_read(e: Engine, call: int) -> None:
     e.numbers[READS_IN_SYSTEM] -= 1
     use(e, USED_CONNECTIONS, -1)
     e.counts[N_READS] += 1
-    record(e, READ, e.call_sent[call], e.now[0] - e.call_sent[call], 1)
+    record(e, READ, e.call_sent[call], e.now[0] - e.call_sent[call] + pause(e, WIRE), 1)
     e.call_state[call] = 0
     _free_call(e, call)
     start_reads(e)
@@ -240,8 +265,11 @@ def commit_append(e: Engine, lane: int) -> None:
     now = e.now[0]
     call = e.lane_batch[lane]
     fresh = hot = 0
+    came = 0.0
     while call >= 0:
         after = e.call_next[call]
+        if e.call_frame[call] >= 0:
+            frame_landed(e, e.call_frame[call], lane)
         request = e.call_request[call]
         size = e.request_size[request]
         flags = e.request_flags[request]
@@ -250,6 +278,7 @@ def commit_append(e: Engine, lane: int) -> None:
             e.counts[N_DUPLICATE] += size
         else:
             fresh += size
+            came += size * e.call_came[call]
             hot |= flags & HOT
             if state & _GIVEN_UP:
                 e.counts[N_GIVEN_UP_STORED] += size
@@ -257,7 +286,8 @@ def commit_append(e: Engine, lane: int) -> None:
         if e.call_state[call] & _GONE == 0 and state & _ANSWERED == 0:
             state |= _ANSWERED
             e.counts[N_ACKED] += 1
-            record(e, ACKNOWLEDGED, e.request_due[request], now - e.request_due[request], 1)
+            seconds = now - e.request_due[request] + pause(e, WIRE)
+            record(e, ACKNOWLEDGED, e.request_due[request], seconds, 1)
         e.request_state[request] = state
         e.numbers[IN_SYSTEM] -= 1
         e.call_state[call] &= ~_INSIDE
@@ -270,11 +300,12 @@ def commit_append(e: Engine, lane: int) -> None:
         e.counts[N_ACCEPTED] += fresh
         segment = take(e, SEGMENTS, e.segment_free, MAX_SEGMENTS)
         e.segment_at[segment] = now
+        e.segment_came[segment] = came / fresh
         e.segment_size[segment] = fresh
         e.segment_hot[segment] = hot
         stage_lane = lane + e.limits[PARTITIONS]
         append_to_lane(e, e.segment_next, stage_lane, segment, fresh)
-        start_stage(e, stage_lane)
+        segment_waits(e, stage_lane)
     start_append(e, lane)
 
 

@@ -19,12 +19,14 @@ from simulator.engine.calls import (
     start_reads,
     time_out,
 )
+from simulator.engine.frames import lingered
 from simulator.engine.lanes import (
     after_append_cpu,
     after_query,
     after_work,
     commit_stage,
     current,
+    stage_due,
     start_append,
     start_flush,
     start_stage,
@@ -39,6 +41,7 @@ from simulator.engine.pool import (
     LINGERED,
     QUERY_DONE,
     REPLICATED,
+    STAGE_DUE,
     WORK_DONE,
     end_task,
     end_timer,
@@ -143,7 +146,9 @@ def _timer(e: Engine, code: int) -> None:
     kind = code >> KIND_BITS
     index = code & INDEX
     if kind == LINGERED:
-        start_append(e, index)
+        lingered(e, index)
+    elif kind == STAGE_DUE:
+        stage_due(e, index)
     elif kind == REPLICATED:
         if current(e, code, index):
             commit_append(e, index)

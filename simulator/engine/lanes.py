@@ -15,9 +15,9 @@ from simulator.engine.pool import (
     EPOCHS,
     FLUSHED,
     INDEX,
-    LINGERED,
     QUERY_DONE,
     REPLICATED,
+    STAGE_DUE,
     WORK_DONE,
     code_of,
     draw_uniform,
@@ -31,7 +31,6 @@ from simulator.engine.pool import (
 )
 from simulator.engine.state import (
     APPEND,
-    APPEND_MAX,
     APPENDING,
     BROKER_TIER,
     DISK,
@@ -41,7 +40,6 @@ from simulator.engine.state import (
     FLUSH_WAITING,
     FLUSHING,
     KAFKA,
-    LINGER,
     LOCK_COUNT,
     LOCK_HEAD,
     LOCK_HOLDER,
@@ -53,6 +51,8 @@ from simulator.engine.state import (
     N_POISONED,
     N_SCORED,
     N_SCORES,
+    PACE,
+    PACE_RATE,
     PARTITIONS,
     PERSIST_CPU,
     PERSIST_MAX,
@@ -60,6 +60,8 @@ from simulator.engine.state import (
     PERSISTING,
     PG_TIER,
     POISON,
+    POLL,
+    POLL_IDLE,
     QUERYABLE,
     REPLICATE,
     SCORE_CPU,
@@ -74,6 +76,8 @@ from simulator.engine.state import (
     WORKER_TIER,
     Engine,
 )
+
+_NO_LIMIT = 1 << 60
 
 
 @kernel
@@ -96,16 +100,21 @@ def append_to_lane(e: Engine, next_: I32, lane: int, item: int, statements: int)
 
 @kernel
 def take_batch(e: Engine, next_: I32, sizes: I32, lane: int, most: int) -> None:
-    """Move waiting items, up to `most` statements but at least one item, into the lane's batch."""
+    """Move waiting items, up to `most` statements but at least one item, into the lane's batch; an append
+    takes the calls of one frame.
+    """
     item = e.lane_head[lane]
     e.lane_batch[lane] = item
     taken = items = 0
     last = -1
+    append = lane < e.limits[PARTITIONS]
     while item >= 0 and (items == 0 or taken + sizes[item] <= most):
         taken += sizes[item]
         items += 1
         last = item
         item = next_[item]
+        if append and e.call_frame[last] >= 0:
+            break
     next_[last] = -1
     e.lane_head[lane] = item
     if item < 0:
@@ -122,22 +131,11 @@ def start_append(e: Engine, lane: int) -> None:
     """Begin an append transaction, if there is something to append and nothing is being appended."""
     if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_head[lane] < 0:
         return
-    take_batch(e, e.call_next, e.call_size, lane, e.limits[APPEND_MAX])
+    take_batch(e, e.call_next, e.call_size, lane, _NO_LIMIT)
     e.counts[N_APPENDS] += 1
     seconds = service(e, APPEND, e.lane_batch_items[lane], e.lane_batch_size[lane])
     tier = BROKER_TIER if e.limits[KAFKA] else PG_TIER
     run_task(e, tier, seconds, lane_code(e, APPEND_DONE, lane))
-
-
-@kernel
-def call_waits(e: Engine, lane: int) -> None:
-    """A call has come to an append lane: it starts the lane, now or when it has waited for company."""
-    if e.lane_busy[lane] or e.lane_up[lane] < 1:
-        return
-    if e.settings[LINGER] <= 0.0 or e.lane_waiting[lane] >= e.limits[APPEND_MAX]:
-        start_append(e, lane)
-    elif e.lane_items[lane] == 1:
-        set_timer(e, e.now[0] + e.settings[LINGER], code_of(LINGERED, 0, lane))
 
 
 @kernel
@@ -174,13 +172,48 @@ def start_flush(e: Engine) -> None:
 
 
 @kernel
+def segment_waits(e: Engine, lane: int) -> None:
+    """A segment has come to a stage's lane: its worker finds it when it looks into the log the next time.
+
+    A worker looks more often the more it finds.
+    """
+    if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_owner[lane] < 0:
+        return
+    now = e.now[0]
+    worker = e.worker_first[lane // e.limits[PARTITIONS]] + e.lane_owner[lane]
+    every = min(e.settings[POLL_IDLE], max(e.settings[POLL], now - e.worker_found[worker]))
+    e.worker_found[worker] = now
+    if every <= 0.0 or now < e.lane_pace[lane]:
+        start_stage(e, lane)
+    elif not e.lane_timed[lane]:
+        e.lane_timed[lane] = 1
+        set_timer(e, now + every * draw_uniform(e), code_of(STAGE_DUE, 0, lane))
+
+
+@kernel
+def stage_due(e: Engine, lane: int) -> None:
+    """A lane's worker has looked into the log, or its pause is over."""
+    e.lane_timed[lane] = 0
+    start_stage(e, lane)
+
+
+@kernel
 def start_stage(e: Engine, lane: int) -> None:
-    """Begin a persist or score transaction, if the lane is idle, owned and has work."""
+    """Begin a persist or score transaction, if the lane is idle, owned and has work, and it is time."""
     if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_head[lane] < 0 or e.lane_owner[lane] < 0:
         return
     stage = lane // e.limits[PARTITIONS]
     most = e.limits[PERSIST_MAX] if stage == PERSISTING else e.limits[SCORE_MAX]
+    now = e.now[0]
+    if now < e.lane_pace[lane] and e.lane_waiting[lane] < most:
+        if not e.lane_timed[lane]:
+            e.lane_timed[lane] = 1
+            set_timer(e, e.lane_pace[lane], code_of(STAGE_DUE, 0, lane))
+        return
     take_batch(e, e.segment_next, e.segment_size, lane, most)
+    often = e.lane_batch_size[lane] >= e.settings[PACE_RATE] * (now - e.lane_began[lane])
+    e.lane_pace[lane] = now + e.settings[PACE] if often else 0.0
+    e.lane_began[lane] = now
     e.lane_rounds[lane] = 1
     if stage == PERSISTING and e.settings[POISON] > 0.0:
         start_poisoned(e, lane)
@@ -309,7 +342,8 @@ def commit_stage(e: Engine, lane: int) -> None:
         after = e.segment_next[item]
         since = e.segment_at[item]
         if stage == PERSISTING:
-            record(e, QUERYABLE, since, now - since, e.segment_size[item])
+            came = e.segment_came[item]
+            record(e, QUERYABLE, came, now - came, e.segment_size[item])
             append_to_lane(e, e.segment_next, lane + partitions, item, e.segment_size[item])
         else:
             record(e, SCORED, since, now - since, e.segment_size[item])
@@ -322,7 +356,7 @@ def commit_stage(e: Engine, lane: int) -> None:
         grant_lock(e)
     start_stage(e, lane)
     if stage == PERSISTING:
-        start_stage(e, lane + partitions)
+        segment_waits(e, lane + partitions)
 
 
 @kernel

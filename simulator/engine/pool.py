@@ -27,7 +27,7 @@ INDEX = (1 << EPOCH_BITS) - 1
 
 # What ends: tasks in pools, then timers.
 EDGE_DONE, APPEND_DONE, WORK_DONE, QUERY_DONE, READ_DONE = range(5)
-LINGERED, FLUSHED, REPLICATED, RETRIES = range(5, 9)
+LINGERED, FLUSHED, REPLICATED, RETRIES, STAGE_DUE = range(5, 10)
 
 
 @kernel
@@ -62,7 +62,7 @@ def service(e: Engine, component: int, requests: float, statements: float) -> fl
 
 @kernel
 def pause(e: Engine, component: int) -> float:
-    """Draw the seconds of a flush or of a replication, which is waiting and not CPU time."""
+    """Draw the seconds of one of WAITS, which are nobody's CPU time."""
     return service(e, component, 0.0, 0.0)
 
 

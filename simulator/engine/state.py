@@ -25,6 +25,7 @@ COMPONENTS = (
     "read_postgresql",
     "flush",
     "replicate",
+    "wire",
 )
 (
     EDGE,
@@ -38,17 +39,34 @@ COMPONENTS = (
     READ_PG,
     FLUSH,
     REPLICATE,
+    WIRE,
 ) = range(len(COMPONENTS))
+WAITS = ("flush", "replicate", "wire")
+"""Components that pass without anybody's processor."""
 CONSTANT, EXPONENTIAL, LOGNORMAL = range(3)
 SHAPES = ("constant", "exponential", "lognormal")
 
 # Whole-number settings, the places of `limits`.
-(EDGES, PARTITIONS, INFLIGHT, APPEND_MAX, PERSIST_MAX, SCORE_MAX, CONNECTIONS, KAFKA, RETRY, RETRY_LIMIT) = (
-    range(10)
-)
+(
+    EDGES,
+    PARTITIONS,
+    INFLIGHT,
+    APPEND_MAX,
+    PERSIST_MAX,
+    SCORE_MAX,
+    CONNECTIONS,
+    KAFKA,
+    RETRY,
+    RETRY_LIMIT,
+    FLIGHTS,
+) = range(11)
+LIMITS = 11
 NO_RETRY, AT_ONCE, FIXED, BACKOFF = range(4)
 # Real settings, the places of `settings`.
-LINGER, TIMEOUT, RETRY_S, READS, SHARED_ROW, POISON, DISK, SLOT_S = range(8)
+LINGER, TIMEOUT, RETRY_S, READS, SHARED_ROW, POISON, DISK, SLOT_S, POLL, POLL_IDLE, PACE, PACE_RATE = range(
+    12
+)
+SETTINGS = 12
 
 # Tiers, which map to pools of cores: all to one, when the cores are shared.
 EDGE_TIER, WORKER_TIER, PG_TIER, BROKER_TIER = range(4)
@@ -103,6 +121,9 @@ COUNTS = (
 ) = range(len(COUNTS))
 
 # Latencies that are recorded, the first axis of `histogram`, `total`, `square` and `weight`.
+# Acknowledged counts from when the request was due, queryable from when an edge begins with it, scored from
+# when
+# it is stored: the clocks of the LRS's own metrics.
 LATENCIES = ("acknowledged", "queryable", "scored", "read")
 ACKNOWLEDGED, QUERYABLE, SCORED, READ = range(4)
 BUCKETS_PER_OCTAVE = 64
@@ -127,9 +148,9 @@ MAX_EDGES = 256
 MAX_WORKERS = 256
 MAX_CONNECTIONS = 4096
 MAX_SLOTS = 256
-MAX_CALLS = 1 << 21
+MAX_CALLS = 1 << 23
 MAX_REQUESTS = 1 << 23
-MAX_SEGMENTS = 1 << 21
+MAX_SEGMENTS = MAX_CALLS  # one kernel takes the links of either, so their types must agree
 MAX_TIMERS = 1 << 23
 _LANES = 3 * MAX_PARTITIONS
 _TASKS = MAX_EDGES + MAX_CONNECTIONS + 4 * _LANES + 2 * MAX_WORKERS
@@ -139,10 +160,10 @@ class Engine:
     """The state of a run. Times are seconds since the window's begin; lists are linked by index, -1 ends."""
 
     service: Annotated[F64, len(COMPONENTS), 5]
-    limits: Annotated[I64, 10]
-    settings: Annotated[F64, 8]
+    limits: Annotated[I64, LIMITS]
+    settings: Annotated[F64, SETTINGS]
     key: Annotated[U64, 1]
-    now: Annotated[F64, 2]
+    now: Annotated[F64, 1]
     numbers: Annotated[I64, NUMBERS]
     counts: Annotated[I64, len(COUNTS)]
     cpu: Annotated[F64, len(COMPONENTS)]
@@ -163,7 +184,7 @@ class Engine:
     # requests, as clients see them
     request_due: Annotated[F64, MAX_REQUESTS]
     request_size: Annotated[I32, MAX_REQUESTS]
-    request_lane: Annotated[I32, MAX_REQUESTS]
+    request_edge: Annotated[I32, MAX_REQUESTS]  # whose frames it goes in
     request_flags: Annotated[I32, MAX_REQUESTS]
     request_tries: Annotated[I32, MAX_REQUESTS]
     request_live: Annotated[I32, MAX_REQUESTS]  # attempts and timers that still refer to it
@@ -173,18 +194,30 @@ class Engine:
     call_request: Annotated[I32, MAX_CALLS]
     call_size: Annotated[I32, MAX_CALLS]
     call_sent: Annotated[F64, MAX_CALLS]
+    call_came: Annotated[F64, MAX_CALLS]  # when an edge began with it
     call_state: Annotated[I32, MAX_CALLS]  # bit 0 inside, bit 1 the client has gone, bit 2 listed for timeout
+    call_frame: Annotated[I32, MAX_CALLS]  # the edge whose frame ends with it; -1 none
     call_next: Annotated[I32, MAX_CALLS]
     call_later: Annotated[I32, MAX_CALLS]
     call_free: Annotated[I32, MAX_CALLS]
     # segments: what one append made durable, on its way through the stages
     segment_at: Annotated[F64, MAX_SEGMENTS]
+    segment_came: Annotated[F64, MAX_SEGMENTS]  # when its statements came to an edge, in the mean
     segment_size: Annotated[I32, MAX_SEGMENTS]
     segment_hot: Annotated[I32, MAX_SEGMENTS]
     segment_next: Annotated[I32, MAX_SEGMENTS]
     segment_free: Annotated[I32, MAX_SEGMENTS]
     free: Annotated[I64, 3]
     ever: Annotated[I64, 3]
+    # frames: each edge gathers calls, and has so many frames on their way to the log
+    frame_head: Annotated[I64, MAX_EDGES]
+    frame_tail: Annotated[I64, MAX_EDGES]
+    frame_waiting: Annotated[I64, MAX_EDGES]  # statements
+    frame_since: Annotated[F64, MAX_EDGES]
+    frame_timed: Annotated[I64, MAX_EDGES]
+    frames_flying: Annotated[I64, MAX_EDGES]
+    frame_turn: Annotated[I64, MAX_EDGES]
+    frame_busy: Annotated[I64, MAX_EDGES, MAX_PARTITIONS]
     # lanes
     lane_head: Annotated[I64, _LANES]
     lane_tail: Annotated[I64, _LANES]
@@ -198,6 +231,9 @@ class Engine:
     lane_batch_size: Annotated[I64, _LANES]
     lane_batch_items: Annotated[I64, _LANES]
     lane_rounds: Annotated[I64, _LANES]
+    lane_began: Annotated[F64, _LANES]  # when the last batch of a stage began
+    lane_pace: Annotated[F64, _LANES]  # the next one begins no sooner, unless it is full
+    lane_timed: Annotated[I64, _LANES]
     lane_rest: Annotated[F64, _LANES]  # CPU seconds still to do under the shared row's lock
     # workers: first those of persist, then those of score; a ring of tasks each
     workers: Annotated[I64, 1]
@@ -206,6 +242,7 @@ class Engine:
     worker_task: Annotated[I64, 2 * MAX_WORKERS]
     worker_head: Annotated[I64, 2 * MAX_WORKERS]
     worker_count: Annotated[I64, 2 * MAX_WORKERS]
+    worker_found: Annotated[F64, 2 * MAX_WORKERS]  # when it found something in the log last
     worker_ring: Annotated[I64, 2 * MAX_WORKERS, 2 * MAX_PARTITIONS]
     # the write-ahead log's flush and the shared row's lock
     flush_waiting: Annotated[I64, 2 * _LANES]
@@ -249,6 +286,8 @@ def new_engine(
     e.numbers[DISK_UP] = 1
     for links in (e.lane_head, e.lane_tail, e.lane_batch):
         links[:lanes] = -1
+    e.frame_head[:] = e.frame_tail[:] = -1
+    e.lane_began[:lanes] = e.worker_found[:] = -1e9
     e.lane_up[:lanes] = 1
     e.lane_owner[:lanes] = [owner for stage in owners for owner in stage]
     e.workers[0] = workers[PERSISTING] + workers[SCORING]

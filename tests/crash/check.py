@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 
 import aiohttp
+import asyncpg
 import msgspec
 
-from tests.crash.fault import Lrs
 from tests.crash.load import HEADERS, Batch, Ledger
+from tests.crash.system import Lrs, Place
+
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a store raises that does not answer."""
+
+HARMLESS = ("killed", "unavailable", "fenced")
+"""Why a process may end under faults."""
 
 
-async def caught_up(lrs: Lrs, timeout: float = 60) -> float:
+async def everything_goes_on(lrs: Lrs, ledger: Ledger, struck: float, timeout: float = 180) -> float:
+    """Wait until a request was acknowledged that was sent after a moment of `time.monotonic`, and every
+    partition of every stage came further, or has nothing left to do; the seconds from that moment on."""
+    started = await _answered(lrs, struck + timeout)
+    waiting = set(started)
+    while True:
+        with contextlib.suppress(*AWAY):
+            now, ends = await lrs.offsets(), await lrs.evidence_ends()
+            waiting -= {place for place in waiting if now[place][0] > started[place][0]}
+            waiting -= {place for place in waiting if place in ends and now[place][0] >= ends[place]}
+        if not waiting and ledger.served > struck:
+            return time.monotonic() - struck
+        missing = sorted(waiting) or "the edge does not answer"
+        assert time.monotonic() - struck < timeout, f"nothing goes on: {missing}: {lrs.tail()}"
+        await asyncio.sleep(0.1)
+
+
+async def _answered(lrs: Lrs, deadline: float) -> dict[Place, tuple[int, str | None]]:
+    """How far each stage is, as soon as the store says so."""
+    while True:
+        with contextlib.suppress(*AWAY):
+            return await lrs.offsets()
+        assert time.monotonic() < deadline, f"the store does not answer: {lrs.tail()}"
+        await asyncio.sleep(0.1)
+
+
+async def caught_up(lrs: Lrs, timeout: float = 120) -> float:
     """Wait until no stage has anything left to do; the seconds that took."""
     started = time.monotonic()
     while True:
@@ -84,3 +118,16 @@ async def derived_equals_recomputed(lrs: Lrs) -> None:
     """`lrs verify` finds no difference."""
     verified = await asyncio.to_thread(lrs.run, "verify", "--json")
     assert verified.returncode == 0, f"{verified.stdout[-2000:]} {verified.stderr[-2000:]}"
+
+
+async def nothing_was_put_aside(lrs: Lrs) -> None:
+    """No statement became a dead letter: none was damaged, and none meant two things."""
+    listed = await asyncio.to_thread(lrs.run, "dead-letters", "list", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert not msgspec.json.decode(listed.stdout or "[]"), listed.stdout[:2000]
+
+
+def nobody_ended_for_a_defect(lrs: Lrs) -> None:
+    """Whatever ended was killed, refused at the fence, or had nobody to talk to."""
+    wrong = [each for each in lrs.endings() if each["ending"] not in HARMLESS]
+    assert not wrong, f"{wrong[0]}: {lrs.tail(6000)}"

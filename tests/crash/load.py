@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -49,6 +50,8 @@ class Ledger:
 
     batches: list[Batch] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
+    served: float = 0.0
+    """The latest moment, of `time.monotonic`, at which a request was sent that was acknowledged."""
 
 
 def statements(rng: Random) -> Iterator[tuple[str, bytes]]:
@@ -116,6 +119,7 @@ async def send(address: str, seed: int, ledger: Ledger, stop: asyncio.Event, pat
 
 
 async def _post(session: aiohttp.ClientSession, address: str, batch: Batch, ledger: Ledger) -> bool:
+    sent = time.monotonic()
     try:
         async with session.post(f"{address}/xapi/statements", data=batch.body) as answer:
             text = await answer.text()
@@ -123,6 +127,7 @@ async def _post(session: aiohttp.ClientSession, address: str, batch: Batch, ledg
                 if msgspec.json.decode(text) != batch.ids:
                     ledger.refusals.append(f"other ids were returned: {text[:200]}")
                 batch.acknowledged = True
+                ledger.served = max(ledger.served, sent)
                 return True
             if answer.status < 500:
                 ledger.refusals.append(f"{answer.status}: {text[:300]}")

@@ -25,11 +25,12 @@ from lrs.http.documents import Documents
 from lrs.http.edge import ROUTES, Edge
 from lrs.http.framing import Framer
 from lrs.http.ingest import Ingest
+from lrs.http.outcomes import Outcomes
 from lrs.http.people import People
 from lrs.http.person import Person
 from lrs.http.platform import Platform
 from lrs.http.statements import Statements
-from lrs.log.port import STATEMENTS
+from lrs.log.port import STATEMENTS, Log
 from lrs.log.postgres import PostgresLog
 from lrs.metrics.edge import EdgeMetrics
 from lrs.metrics.log import LogMetrics
@@ -46,6 +47,7 @@ from lrs.store.erasure import PATIENCE, Eraser
 from lrs.store.export import Exporter
 from lrs.store.horizon import Horizon
 from lrs.store.name import Names
+from lrs.store.settlement import Settlement
 from tests.http.client import Client
 from tests.http.issuer import Issuer
 
@@ -65,6 +67,7 @@ class Limits:
     max_attachment: int = 64 << 20
     max_attachments: int = 64 << 20
     max_statements: int = 10_000
+    stored_wait: float = 30.0
     max_requests: int = 256
     max_bytes: int = 16 << 20
     read_wait: float = 10.0
@@ -77,7 +80,7 @@ class System:
     """A running LRS. `edge` is its ASGI application."""
 
     pool: asyncpg.Pool
-    log: PostgresLog
+    log: Log
     names: Names
     credentials: Credentials
     admission: Admission
@@ -108,14 +111,16 @@ class System:
         return int(await self.pool.fetchval("select count(*) from statement where tenant = $1", tenant))
 
 
-async def assemble(pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = None) -> System:
+async def assemble(
+    pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = None, log: Log | None = None
+) -> System:
     """An edge on a store, as the composition puts it together, without a server around it. It accepts
-    the issuer's tokens, if there is one."""
+    the issuer's tokens, if there is one; its log is in the store, unless one is given."""
     registry = CollectorRegistry()
     metrics = EdgeMetrics(registry, ROUTES)
     names, dictionaries = Names(pool), Dictionaries()
     await dictionaries.load_newest(pool)
-    log = await PostgresLog.open(pool, STATEMENTS, PARTITIONS)
+    log = log or await PostgresLog.open(pool, STATEMENTS, PARTITIONS)
     credentials = Credentials(pool, names)
     access = Access(credentials, None if issuer is None else issuer.verifier(credentials, names))
     horizon = Horizon(pool, limits.read_wait)
@@ -140,6 +145,7 @@ async def assemble(pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = N
         attachment.Limits(
             limits.max_body, limits.max_attachment, limits.max_attachments, limits.max_statements
         ),
+        Settlement(pool, limits.stored_wait),
         writable=limits.writable,
         patience=limits.patience,
     )
@@ -162,6 +168,7 @@ async def assemble(pool: asyncpg.Pool, limits: Limits, issuer: Issuer | None = N
             **People(pool, access, names, dictionaries, horizon).routes(),
             **Activities(access, Definitions(pool), horizon).routes(),
             **Digests(pool, access, horizon).routes(),
+            **Outcomes(pool, access).routes(),
             **Person(
                 pool,
                 access,

@@ -78,6 +78,8 @@ async def test_an_export_has_everything_that_is_kept_of_a_person(system: System)
     assert archive.read(document["file"]) == b"asha" * 100
     assert {line[0] for line in lines["derived.ndjson"]} == {"evidence", "course", "competency"}
     assert all(line[1] == "mbox:mailto:asha@example.org" for line in lines["derived.ndjson"])
+    assert {line["agent"]["mbox"] for line in lines["outcomes.ndjson"]} == {"mailto:asha@example.org"}
+    assert {line["kind"] for line in lines["outcomes.ndjson"]} >= {"module.completed"}
     [manifest] = lines["manifest.json"]
     assert (manifest["statements"], manifest["documents"]) == (len(found), 1)
 
@@ -108,6 +110,7 @@ async def test_after_an_erasure_nothing_is_found_and_repetitions_are_repetitions
     assert (await lrs.get(path=ERASURES)).json == {"erasures": [line]}
     lines, _ = await exported(lrs, "asha")
     assert lines["statements.ndjson"] == lines["documents.ndjson"] == lines["derived.ndjson"] == []
+    assert lines["outcomes.ndjson"] == []
 
 
 async def test_an_erasure_while_the_person_writes_leaves_only_what_came_later(system: System) -> None:

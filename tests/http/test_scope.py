@@ -40,6 +40,7 @@ MAY: Mapping[str, set[str]] = {
         "activities GET",
         "progress GET",
         "competencies GET",
+        "outcomes GET",
     },
     STATE: {"state GET", "state PUT"},
     DEFINE: {"activities GET"},
@@ -56,6 +57,7 @@ MAY: Mapping[str, set[str]] = {
         "activities GET",
         "progress GET",
         "competencies GET",
+        "outcomes GET",
         "state GET",
         "agent_profile GET",
         "activity_profile GET",
@@ -67,6 +69,7 @@ MAY: Mapping[str, set[str]] = {
         "activities GET",
         "progress GET",
         "competencies GET",
+        "outcomes GET",
         "state GET",
         "state PUT",
         "agent_profile GET",
@@ -158,7 +161,7 @@ def test_nobody_is_granted_more_than_every_grant_contains() -> None:
 @pytest.mark.parametrize("resource", scope.SUFFICIENT)
 def test_a_delegated_credential_never_does_what_concerns_others(resource: str) -> None:
     delegated = Credential(1, "k", 1, "any", frozenset({ALL}), admin=True, subject=Subject("mbox:x", 7))
-    others = resource in ("activity_profile", "digest", "person", "credentials")
+    others = resource in ("activity_profile", "outcomes", "digest", "person", "credentials")
     if others:
         with pytest.raises(Refusal):
             scope.require(delegated, resource, "GET")

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import uuid
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from lrs import launch
 from lrs.log.port import Ends
+from tests.kafka.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 HERE = Path(__file__).parent
 LIBRARIES = HERE.parent.parent / "build" / "kafka" / "libs"
+
+
+START_WITHIN = 180.0
+"""Seconds; five are enough on a quiet machine."""
+
+
+class NoKafka(Exception):
+    """There can be no Kafka here; the text says why."""
 
 
 def missing() -> str | None:
@@ -50,26 +63,41 @@ def free_port() -> int:
 
 
 class Broker:
-    """One broker, its own controller, with its data in a directory."""
+    """One broker, its own controller, with its data in a directory; it goes on with what is there."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._port, self._secure_port = free_port(), free_port()
+        self._proxied_port, self._proxy_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         controller = free_port()
         settings = (HERE / "server.properties").read_text()
         for name, value in {
             "PORT": str(self._port),
             "SECURE_PORT": str(self._secure_port),
+            "PROXIED_PORT": str(self._proxied_port),
+            "PROXY_PORT": str(self._proxy_port),
             "KEYSTORE": str(self._keystore()),
             "CONTROLLER_PORT": str(controller),
-            "DATA": str(directory / "data"),
+            "DATA": str(self.data),
         }.items():
             settings = settings.replace(f"@{name}@", value)
         self._settings = directory / "server.properties"
         self._settings.write_text(settings)
-        identity = self._java("kafka.tools.StorageTool", "random-uuid").strip()
-        self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings))
+        if not (self.data / "meta.properties").exists():
+            # A cluster's id is a UUID in base 64.
+            identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "_")
+            self._java("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self._settings))
+
+    @property
+    def data(self) -> Path:
+        """Where its logs are."""
+        return self._directory / "data"
+
+    @property
+    def pid(self) -> int | None:
+        """Its process while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
 
     @property
     def address(self) -> str:
@@ -80,6 +108,10 @@ class Broker:
     def secure_address(self) -> str:
         """host:port of the listener with TLS and SASL: PLAIN knows the user `lrs` with `secret`."""
         return f"127.0.0.1:{self._secure_port}"
+
+    def proxy(self) -> Proxy:
+        """A proxy for the listener that tells its clients to come to the proxy."""
+        return Proxy(self._proxy_port, self._proxied_port)
 
     @property
     def certificate(self) -> Path:
@@ -102,7 +134,7 @@ class Broker:
         return store
 
     def _command(self, main: str, *arguments: str) -> list[str]:
-        return ["java", "-Xmx400m", "-cp", f"{LIBRARIES}/*", main, *arguments]
+        return [shutil.which("java") or "java", "-Xmx400m", "-cp", f"{LIBRARIES}/*", main, *arguments]
 
     def _java(self, main: str, *arguments: str) -> str:
         done = subprocess.run(self._command(main, *arguments), check=True, capture_output=True, text=True)
@@ -111,10 +143,15 @@ class Broker:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         with (self._directory / "log").open("ab") as log:
+            # Whatever becomes of this process, the kernel asks the broker to stop.
             self._process = subprocess.Popen(
-                self._command("kafka.Kafka", str(self._settings)), stdout=log, stderr=log
+                launch.command(self._command("kafka.Kafka", str(self._settings)), signal.SIGTERM),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for whoever needs it, and ends before it does
             )
-        until = time.monotonic() + 60
+        until = time.monotonic() + START_WITHIN
         while time.monotonic() < until:
             if self._process.poll() is not None:
                 raise RuntimeError(f"Kafka ended with {self._process.returncode}: {self.log()}")
@@ -137,6 +174,23 @@ class Broker:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+
+
+@contextmanager
+def broker_in(directory: Path) -> Iterator[Broker]:
+    """A broker that runs, with its data in a directory that is made. Raises NoKafka where there can
+    be none."""
+    absent = missing()
+    if absent:
+        raise NoKafka(absent)
+    fetch_libraries()
+    directory.mkdir(parents=True, exist_ok=True)
+    broker = Broker(directory)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 class KafkaEnds:

@@ -20,10 +20,5 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.Broker]:
         if kafka.must_be_there():
             pytest.fail(absent)
         pytest.skip(absent)
-    kafka.fetch_libraries()
-    broker = kafka.Broker(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    try:
+    with kafka.broker_in(tmp_path_factory.mktemp("kafka") / "broker") as broker:
         yield broker
-    finally:
-        broker.stop()

@@ -132,6 +132,7 @@ def settings_for(broker: Broker, database: str) -> Settings:
         log=f"kafka://{broker.address}",
         partitions=2,
         kafka_topic=f"{prefix}.statements",
+        kafka_outcomes=f"{prefix}.outcomes",
         kafka_inbox=f"{prefix}.inbox",
         kafka_rejected=f"{prefix}.rejected",
         kafka_replication=1,

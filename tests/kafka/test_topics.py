@@ -76,10 +76,11 @@ def lrs(broker: Broker, *arguments: str, **settings: str) -> subprocess.Complete
 @pytest.mark.kafka
 def test_plan_shows_apply_makes_and_check_is_content(broker: Broker) -> None:
     prefix = uuid.uuid4().hex[:8]
-    settings = {"kafka_topic": f"{prefix}.statements"}
+    settings = {"kafka_topic": f"{prefix}.statements", "kafka_outcomes": f"{prefix}.outcomes"}
     planned = lrs(broker, "topics", "plan", **settings)
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.startswith(f"+ {prefix}.statements: 4 partitions, 1 replicas")
+    assert f"\n+ {prefix}.outcomes: 4 partitions, 1 replicas" in planned.stdout
     assert lrs(broker, "topics", "check", **settings).returncode == 1
     assert lrs(broker, "topics", "apply", **settings).stdout == planned.stdout
     checked = lrs(broker, "topics", "check", **settings)
@@ -87,6 +88,8 @@ def test_plan_shows_apply_makes_and_check_is_content(broker: Broker) -> None:
     changed = lrs(broker, "topics", "apply", **settings, kafka_retention="60", partitions="2")
     assert changed.stdout == (
         f"~ {prefix}.statements: retention.ms: 604800000 -> 60000,"
+        " ! has 4 partitions, not 2: their number stays\n"
+        f"~ {prefix}.outcomes: retention.ms: 604800000 -> 60000,"
         " ! has 4 partitions, not 2: their number stays\n"
     )
     again = lrs(broker, "topics", "plan", **settings, kafka_retention="60")
@@ -111,6 +114,7 @@ async def test_lag_counts_what_a_stage_has_not_done(
         log=f"kafka://{broker.address}",
         partitions=2,
         kafka_topic=f"{uuid.uuid4().hex[:8]}.statements",
+        kafka_outcomes=f"{uuid.uuid4().hex[:8]}.outcomes",
         kafka_replication=1,
     )
     brokers = brokers_of(settings)

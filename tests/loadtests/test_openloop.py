@@ -13,11 +13,12 @@ import msgspec
 import pytest
 
 from loadtests.planning import make_plan
+from loadtests.reconciliation import Reconciliation
 from loadtests.scenario import Curve, RequestKind, Scenario
 from loadtests.tally import Outcome
 from loadtests.target import Target
 from loadtests.trial import Trial
-from loadtests.verdict import GeneratorLimits, Judgement, Objectives
+from loadtests.verdict import GeneratorLimits, Judgement, Objectives, judge, read_objectives
 from loadtests.watch import Watch
 
 NOW = 1_795_000_000_000_000
@@ -101,21 +102,26 @@ async def test_a_stall_is_charged_for_every_request_that_was_due_meanwhile(tmp_p
 
 
 async def test_several_processes_send_and_see_what_one_does(tmp_path: Path) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "two").mkdir()
-    async with stalling(0.0) as (address, asked):
-        one = await carried_out(tmp_path / "one", address, 1)
-        once = asked[0]
-        two = await carried_out(tmp_path / "two", address, 2)
+    found = []
+    for processes in (1, 2):
+        directory = tmp_path / str(processes)
+        directory.mkdir()
+        # What the server does is what both have to tell: some answers late by up to STALL, the rest at once.
+        async with stalling(STALL) as (address, asked):
+            found.append((await carried_out(directory, address, processes), asked[0]))
+    (one, once), (two, twice) = found
     assert len(two.tallies) == 2
     assert two.complete
-    assert asked[0] == 2 * once
-    together = two.merged()
+    assert once == twice
     assert [len(tally.fates) for tally in two.tallies if tally] == [(once + 1) // 2, once // 2]
-    assert together.statements == one.merged().statements == once
-    assert [interval.due for interval in together.intervals] == [
-        interval.due for interval in one.merged().intervals
-    ]
+    alone, together = one.merged(), two.merged()
+    assert together.statements == alone.statements == once
+    assert [interval.due for interval in together.intervals] == [interval.due for interval in alone.intervals]
+    for share in (0.8, 0.95, 1.0):
+        by_one, by_two = (
+            total.latency["send 1"].intended.quantile(share) or 0.0 for total in (alone, together)
+        )
+        assert by_two == pytest.approx(by_one, abs=0.3 * STALL)
 
 
 async def test_no_figure_is_claimed_when_the_generator_is_the_bottleneck(
@@ -126,6 +132,30 @@ async def test_no_figure_is_claimed_when_the_generator_is_the_bottleneck(
     assert verdict.judgement is Judgement.NO_FIGURE
     assert "the generator was late" in verdict.doubts[0]
     assert findings["reconciliation"]["missing_count"] == 0
+
+
+async def test_an_overloaded_generator_claims_no_figure_by_the_shipped_limits(tmp_path: Path) -> None:
+    flood = msgspec.structs.replace(EVEN, peak=4_000.0, seconds=0.2)
+    async with stalling(0.0) as (address, _):
+        target = Target(address, "key", "secret")
+        watch = Watch(target)
+        plan = await asyncio.to_thread(make_plan, flood, 5, NOW)
+        plan.write(tmp_path / "plan")
+        trial = Trial(flood, read_objectives(), tmp_path)
+        outcome = await trial.generate(target, tmp_path / "plan", tmp_path / "outcome", watch)
+    statements = outcome.merged().statements
+    judged = judge(
+        Objectives(generator=trial.objectives.generator),
+        outcome,
+        {"send 1": "send"},
+        watch.usage(outcome.begun, outcome.begun + plan.seconds),
+        {},
+        Reconciliation(acknowledged=statements, stored=statements, drained=0.0),
+        len(plan.kind),
+    )
+    assert statements == len(plan.kind) > 500
+    assert judged.judgement is Judgement.NO_FIGURE
+    assert any("the generator was late" in doubt for doubt in judged.doubts)
 
 
 async def test_an_lrs_that_cannot_be_reached_is_told_at_once(tmp_path: Path) -> None:

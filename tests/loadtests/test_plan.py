@@ -131,6 +131,9 @@ def test_a_day_of_the_simulator_is_compressed_with_its_form_kept() -> None:
     by_hour = curve.rate.reshape(24, -1).mean(axis=1)
     assert by_hour[3] < 0.15 * by_hour[11]
     assert by_hour[8:20].mean() > 4 * by_hour[0:5].mean()
+    # And the requests are due by that form: each hour's share within four standard deviations.
+    due = np.histogram(curve.due(np.random.default_rng(1)), bins=24, range=(0, 24.0))[0]
+    assert (np.abs(due - by_hour) < 4 * np.sqrt(by_hour) + 1).all()
 
 
 @pytest.mark.parametrize("name", shipped())

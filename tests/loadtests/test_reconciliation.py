@@ -12,13 +12,15 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+import pytest
 from click.testing import CliRunner
 
 from loadtests.__main__ import main
 from loadtests.ledger import Digest
-from loadtests.reconciliation import Reconciliation, compare, outcomes
-from loadtests.scenario import Curve, RequestKind, Scenario
-from loadtests.target import Target
+from loadtests.reconciliation import Reconciliation, compare, compare_refusals, outcomes
+from loadtests.refusals import Refusal
+from loadtests.scenario import Curve, LoadError, RequestKind, Scenario
+from loadtests.target import Inbox, Target
 from loadtests.trial import Trial
 from loadtests.verdict import GeneratorLimits, Judgement, Objectives
 from tests.http.client import Client
@@ -117,6 +119,32 @@ def test_what_is_there_twice_refused_or_foreign_is_told_apart() -> None:
     assert (result.stored, result.in_doubt_stored, result.foreign) == (3, 1, 2)
     result.drained = 0.1
     assert len(result.problems) == 3
+
+
+def test_refusals_are_compared_with_what_had_to_be_refused() -> None:
+    result = Reconciliation(drained=0.1)
+    told = [
+        Refusal(1, "invalid", "invalid", "must be JSON"),
+        Refusal(2, "conflict", "invalid", "must be JSON"),
+        Refusal(4, "", "conflict", "is taken"),
+        Refusal(5, "version", "version", ""),
+        Refusal(5, "version", "version", ""),
+    ]
+    compare_refusals(result, {1, 2, 3, 5}, told)
+    assert (result.refusals_due, result.refusals_told) == (4, 3)
+    assert [problem.partition(" (")[0] for problem in result.problems] == [
+        "record 3 had to be refused, and was not",
+        "record 5 was refused 2 times",
+        "record 2 was refused as invalid",
+        "record 4 was refused as conflict",
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9092", "kafka://", "kafka://host", "kafka://a:1,b"])
+def test_an_address_of_brokers_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(LoadError, match="must be kafka://host:port"):
+        Inbox.at(url, "inbox", "rejected")
+    assert Inbox.at("kafka://a:1,b:2", "inbox", "rejected").brokers == "a:1,b:2"
 
 
 def test_a_digest_depends_on_no_order_and_on_every_id() -> None:

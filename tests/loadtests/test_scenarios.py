@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from loadtests.target import Target
 from loadtests.trial import Trial
 from loadtests.verdict import GeneratorLimits, Judgement, Objectives
 from tests.http.system import System
+from tests.simulator.browser import needs_chromium, opened
 from tests.simulator.test_report import read
 
 PATIENT = Objectives(generator=GeneratorLimits(lag_p99=60.0, cpu=64.0))
@@ -65,3 +67,13 @@ def test_the_report_is_one_page_that_needs_nothing_else(name: str, runs: dict[st
     html = page(findings)
     assert read(html).count("svg") >= 3
     assert "passed" in html
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_the_reports_open_in_a_browser(runs: dict[str, Run], tmp_path: Path) -> None:
+    seen = opened({name: page(findings) for name, (findings, _) in runs.items()}, tmp_path)
+    for name, (findings, _) in runs.items():
+        assert findings["scenario"]["title"] in seen[name]["heading"]
+        assert seen[name]["drawn"] >= 2
+        assert seen[name]["hangs_out"] == 0

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrs.log.memory import MemoryLog
-from lrs.log.port import LogUnavailable, OffsetOutOfLog
+from lrs.log.port import LogUnavailable, OffsetOutOfLog, OtherPartitions
 from lrs.log.postgres import PostgresLog, Ring, _forget
 from tests.log.contract import MANY, PARTITIONS, LogContract, NewLog, claims, identifier, read_all
 
@@ -62,7 +62,7 @@ async def test_offsets_are_dense(log: PostgresLog) -> None:
 
 async def test_a_topic_keeps_its_number_of_partitions(log: PostgresLog, pool: asyncpg.Pool) -> None:
     assert log.partitions == PARTITIONS
-    with pytest.raises(ValueError, match="has 3 partitions, not 5"):
+    with pytest.raises(OtherPartitions, match="has 3 partitions, not 5"):
         await PostgresLog.open(pool, "statements", 5)
 
 

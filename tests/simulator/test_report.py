@@ -21,6 +21,7 @@ from simulator.scenario import ScenarioError, load, shipped
 from simulator.study import study
 from simulator.svg import Line, plot
 from simulator.sweeps import axes, knee, retry_map, sweep
+from tests.simulator.browser import needs_chromium, opened
 
 DOCS = Path(__file__).parents[2] / "docs" / "simulator.md"
 TINY = ("population.learners=4000",)
@@ -55,17 +56,38 @@ def read(html: str) -> list[str]:
     return reader.tags
 
 
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    """The reports that were made, by name of the scenario."""
+    return {}
+
+
 @pytest.mark.parametrize("name", shipped())
-def test_every_scenario_runs_at_a_small_scale_and_reports(name: str, assumed: Calibration) -> None:
+def test_every_scenario_runs_at_a_small_scale_and_reports(
+    name: str, assumed: Calibration, pages: dict[str, str]
+) -> None:
     scenario = load([name], TINY)
     short = scenario.but(run__hours=min(scenario.run.hours, 2.0))
     done = study(short, assumed, seeds=1, thin=1, sizing=False)
     data = json.loads(json.dumps(answers(done), sort_keys=True))
-    tags = read(page(data))
+    pages[name] = page(data)
+    tags = read(pages[name])
     assert tags.count("svg") == 10
     assert data["arrivals"]["statements"] > 0
     assert data["lost_statements"]["value"] == 0
     assert data["counts"]["scored_statements"] == data["counts"]["accepted_statements"]
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_the_report_of_every_scenario_opens_in_a_browser(pages: dict[str, str], tmp_path: Path) -> None:
+    if not pages:
+        pytest.skip("no report was made")
+    seen = opened(pages, tmp_path)
+    for name in pages:
+        assert load([name]).title in seen[name]["heading"]
+        assert seen[name]["drawn"] > 10
+        assert seen[name]["hangs_out"] == 0
 
 
 def test_a_report_says_when_its_service_times_are_assumed(assumed: Calibration) -> None:

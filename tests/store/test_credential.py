@@ -122,7 +122,7 @@ async def test_a_key_is_one_credentials_in_the_whole_store(
     for act in (credentials.rotate, credentials.revoke):
         with pytest.raises(NoCredential):
             await act(other, key)
-    with pytest.raises(ValueError, match="another tenant"):
+    with pytest.raises(KeyTaken, match="another tenant"):
         await credentials.ensure(other, key, "mine")
     found = await verified(credentials, key, secret)
     assert found is not None

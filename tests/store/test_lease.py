@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import asyncpg
 import pytest
@@ -247,6 +248,36 @@ async def test_an_offset_outside_the_log_is_refused_and_nothing_changes(
 async def test_a_new_stage_on_a_log_that_forgot_its_beginning_is_refused(leases: Leases) -> None:
     with pytest.raises(OffsetOutOfLog, match="the log forgot records"):
         await leases.seize({0}, LOG, ends(1, 100))
+
+
+class Growing:
+    """A log whose ends were asked for before another worker went on; `later`: what they are then."""
+
+    partitions = PARTITIONS
+
+    def __init__(self, first: int, later: int) -> None:
+        self._ends = [ends(0, first), ends(0, later)]
+
+    async def log_id(self) -> str:
+        """As any log."""
+        return LOG
+
+    async def ends(self) -> dict[int, Ends]:
+        """The ends, the later ones from the second time on."""
+        return self._ends.pop(0) if len(self._ends) > 1 else self._ends[0]
+
+    async def trim(self, before: Mapping[int, int]) -> None:
+        """Nothing."""
+
+
+async def test_who_stood_still_after_it_had_asked_for_the_ends_asks_again(
+    leases: Leases, others: Leases, pool: asyncpg.Pool
+) -> None:
+    await at(leases, pool, 50)
+    [lease] = await others.take({0}, Growing(40, 60))
+    assert lease.next_offset == 50
+    with pytest.raises(OffsetOutOfLog, match="shorter than what was done"):
+        await others.take({0}, Growing(40, 40))
 
 
 # What readers learn.

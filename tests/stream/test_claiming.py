@@ -152,6 +152,7 @@ async def test_claims_are_judged_for_a_time_by_oneself_when_the_store_is_away(da
             pass
     async with judging.judged(claims([(2, 9)])) as verdict:
         assert verdict.conflicts == {0: [0]}
+    await asyncio.gather(judging.close(), strict.close())
 
 
 async def test_an_append_that_failed_leaves_its_ids_to_the_next(pool: asyncpg.Pool) -> None:

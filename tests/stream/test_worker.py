@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -15,6 +15,7 @@ from lrs.log.port import Fenced, OffsetOutOfLog
 from lrs.log.postgres import PostgresLog
 from lrs.store.lease import Leases, offsets
 from lrs.stream.app import StageApp, stage_app
+from lrs.stream.stage import StageObserver, Unobserved
 from lrs.stream.worker import run
 from tests.stream.counting import CountingStage, counted, create_table
 
@@ -31,10 +32,12 @@ async def log(pool: asyncpg.Pool) -> PostgresLog:
 class Worker:
     """A worker in this process."""
 
-    def __init__(self, pool: asyncpg.Pool, log: PostgresLog, name: str) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, log: PostgresLog, name: str, observer: StageObserver | None = None
+    ) -> None:
         self.stage = CountingStage(pool, name)
         self.leases = Leases(pool, self.stage.name, name, expiry=2.0)
-        self.app: StageApp = stage_app(self.stage, log, self.leases)
+        self.app: StageApp = stage_app(self.stage, log, self.leases, observer=observer)
         self._stop = asyncio.Event()
         self.task = asyncio.create_task(run([self.app], self._stop))
 
@@ -47,9 +50,11 @@ class Worker:
 
 
 @asynccontextmanager
-async def worker(pool: asyncpg.Pool, log: PostgresLog, name: str = "first") -> AsyncIterator[Worker]:
+async def worker(
+    pool: asyncpg.Pool, log: PostgresLog, name: str = "first", observer: StageObserver | None = None
+) -> AsyncIterator[Worker]:
     """A worker that is stopped at the end, if it still runs."""
-    worker = Worker(pool, log, name)
+    worker = Worker(pool, log, name, observer)
     try:
         yield worker
     finally:
@@ -104,6 +109,31 @@ async def test_every_record_is_counted_once_in_order(pool: asyncpg.Pool, log: Po
     for partition in range(PARTITIONS):
         offsets_done = [offset for of, offset in first.stage.done if of == partition]
         assert offsets_done == list(range(len(offsets_done)))
+
+
+class Assignments(Unobserved):
+    """Remembers what was assigned."""
+
+    def __init__(self) -> None:
+        self.seen: list[list[int]] = []
+
+    def assigned(self, stage: str, partitions: Sequence[int]) -> None:
+        self.seen.append(list(partitions))
+
+
+async def test_a_worker_for_whom_nothing_is_left_is_at_work_nevertheless(pool: asyncpg.Pool) -> None:
+    await create_table(pool)
+    log = await PostgresLog.open(pool, "statements", 1)
+    busy, spare = Assignments(), Assignments()
+
+    async def told() -> bool:
+        return bool(spare.seen)
+
+    async with worker(pool, log, "busy", busy) as first:
+        await until_assigned(first, 1)
+        async with worker(pool, log, "spare", spare):
+            await until(told)
+    assert (busy.seen, spare.seen) == ([[0]], [[]])
 
 
 async def test_batches_grow_under_load_up_to_the_stages_limit(pool: asyncpg.Pool, log: PostgresLog) -> None:

@@ -66,6 +66,13 @@ set next_offset = $5, theta_us = greatest(theta_us, $6)
 from patience
 where stage = $1 and partition = $2 and epoch = $3 and next_offset <= $4 and patience.set is not null
 
+-- name: hold
+-- The fence where nothing is advanced.
+with patience as (select set_config('idle_in_transaction_session_timeout', $4, true) as set)
+select from stage_partition, patience
+where stage = $1 and partition = $2 and epoch = $3 and patience.set is not null
+for update of stage_partition
+
 -- name: offsets
 -- How far every stage has come, with its owner and the seconds since the owner's last heartbeat.
 select p.stage, p.topic, p.partition, p.epoch, p.owner, p.log_id, p.next_offset, p.theta_us,

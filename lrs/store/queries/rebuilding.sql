@@ -58,6 +58,10 @@ delete from evidence where ctid = any (array(
 delete from course_progress where ctid = any (array(
     select ctid from course_progress where tenant = $1 and catalogue = $2 limit 5000))
 
+-- name: drop_levels
+delete from standing where ctid = any (array(
+    select ctid from standing where tenant = $1 and catalogue = $2 limit 5000))
+
 -- name: drop_competencies
 delete from competency where ctid = any (array(
     select ctid from competency where tenant = $1 and catalogue = $2 limit 5000))

@@ -1,0 +1,224 @@
+"""Calibration: a real record store is run at a few loads, and service times are fitted to what it says of
+itself.
+
+The load tests are a part of the source tree, not of the installed package; without them nothing can be
+run, only fitted from their reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.calibration import written
+from simulator.fitting import Fit, fit
+from simulator.measurement import Measured, measured
+from simulator.scenario import ScenarioError
+from simulator.validation import FOREIGN
+
+Tell = Callable[[str], None]
+FLUSHES = 400
+FLUSHED_BYTES = 8192
+LOADS: tuple[tuple[str, float, tuple[int, ...]], ...] = (
+    ("singles, few", 20, (1,)),
+    ("batches of 20, few", 8, (20,)),
+    ("batches of 100, few", 4, (100,)),
+    ("singles", 100, (1,)),
+    ("batches of 20", 30, (20,)),
+    ("batches of 100", 10, (100,)),
+    ("batches of 20 and reads", 40, (20, 0)),
+)
+"""Name, requests a second for each core of the system, statements of the requests (0: a read) in equal
+shares.
+
+Few and many, small and large: so that transactions, requests and statements can be told apart.
+"""
+
+
+def run_loads(within: Path, run_s: float, tries: int, tell: Tell) -> list[dict[str, Any]]:
+    """The findings of a load test at each of LOADS, on one fresh system. A run in which others took too
+    much of the system's cores is repeated, up to `tries` times; the least disturbed one counts. Raises
+    ScenarioError.
+    """
+    try:
+        from loadtests.scenario import LoadError
+    except ImportError:
+        raise ScenarioError(
+            "calibrate", "loadtests", None, "needs the source tree: load tests are not installed"
+        ) from None
+    try:
+        return asyncio.run(_run_loads(within, run_s, tries, tell))
+    except LoadError as error:
+        raise ScenarioError("calibrate", "load test", "failed", str(error)) from None
+
+
+async def _run_loads(within: Path, run_s: float, tries: int, tell: Tell) -> list[dict[str, Any]]:
+    from loadtests.pinning import Cores
+    from loadtests.scenario import Curve, RequestKind, Scenario
+    from loadtests.series import fresh_system, run
+
+    cores = Cores.apart()
+    flat = Curve(points=[(0.0, 1.0), (1.0, 1.0)])
+
+    def scenario(name: str, rate: float, sizes: Sequence[int], seconds: float) -> Scenario:
+        kinds = [RequestKind("send", 1.0, size) if size else RequestKind("progress", 1.0) for size in sizes]
+        return Scenario(name, "What does it cost?", rate * len(cores.system), seconds, flat, kinds)
+
+    found = []
+    async with fresh_system(within, cores) as target:
+        tell("warming up")
+        await run(target, scenario("warm-up", 30, (1, 20, 0), min(run_s, 8.0)), lambda _: None)
+        for name, rate, sizes in LOADS:
+            best: dict[str, Any] | None = None
+            for _ in range(tries):
+                findings, _verdict = await run(target, scenario(name, rate, sizes, run_s), lambda _: None)
+                now = measured(findings, name)
+                tell(
+                    f"{name}: {100 * now.utilisation:.0f} % by the system,"
+                    f" {100 * now.foreign:.0f} % by others"
+                )
+                if best is None or now.foreign < measured(best, name).foreign:
+                    best = findings
+                if now.foreign <= FOREIGN:
+                    break
+            assert best is not None
+            found.append(best)
+    return found
+
+
+def flushes(within: Path) -> tuple[float, float]:
+    """Mean seconds, and coefficient of variation, of a flush of 8 KiB on the disk of a directory."""
+    within.mkdir(parents=True, exist_ok=True)
+    took = np.empty(FLUSHES)
+    with tempfile.TemporaryFile(dir=within) as file:
+        for i in range(FLUSHES):
+            file.write(b"\0" * FLUSHED_BYTES)
+            file.flush()
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took[i] = time.perf_counter() - began
+    return float(took.mean()), float(took.std() / took.mean())
+
+
+def calibrate(runs: Sequence[Measured], flush: tuple[float, float]) -> tuple[str, Fit]:
+    """The calibration file that follows from runs and from flushes of the disk, and the fit behind it. Raises
+    ScenarioError when the runs tell too little.
+    """
+    if any(run.cores == 0 for run in runs):
+        raise ScenarioError(
+            "calibrate", "meter.cores", [], "needs runs whose system had cores of its own (--apart)"
+        )
+    if len({len(run.due) / run.seconds for run in runs}) < 3:
+        raise ScenarioError("calibrate", "runs", len(runs), "needs three different loads at least")
+    found = fit(runs, flush[0])
+    us = {name: 1e6 * value for name, value in found.seconds.items()}
+    shape = found.cv
+
+    def component(
+        transaction: float, request: float, statement: float, cv: float, source: str, noise: str
+    ) -> dict[str, Any]:
+        times = {"transaction_us": transaction, "request_us": request, "statement_us": statement}
+        return {**times, "shape": "lognormal", "cv": round(min(cv, 10.0), 3), "source": f"{source}; {noise}"}
+
+    def off(part: str) -> str:
+        return (
+            f"measured: fitted to CPU seconds of {len(runs)} runs, off by"
+            f" {100 * found.worst[part]:.0f} % at most"
+        )
+
+    split = (
+        f"measured with the other parts of PostgreSQL together, told apart by durations of"
+        f" {found.calm_runs} runs"
+    )
+    assumed, from_durations = "spread assumed", "spread of durations in the calmest run"
+    components = {
+        "edge": component(0.0, us["edge request"], us["edge statement"], 0.5, off("edge"), assumed),
+        "read_edge": component(us["edge read"], 0.0, 0.0, 0.5, off("edge"), assumed),
+        "append": component(
+            us["append transaction"], 0.0, us["append statement"], shape["append"], split, from_durations
+        ),
+        "persist_cpu": component(
+            us["persist transaction"],
+            0.0,
+            us["persist statement"],
+            shape["persist"],
+            off("persist"),
+            from_durations,
+        ),
+        "persist_postgresql": component(
+            us["persist transaction there"],
+            0.0,
+            us["persist statement there"],
+            shape["persist"],
+            split,
+            from_durations,
+        ),
+        "score_cpu": component(
+            us["score transaction"], 0.0, us["score statement"], shape["score"], off("score"), from_durations
+        ),
+        "score_postgresql": component(
+            us["score transaction there"],
+            0.0,
+            us["score statement there"],
+            shape["score"],
+            split,
+            from_durations,
+        ),
+        "read_postgresql": component(us["read there"], 0.0, 0.0, 0.8, off("postgresql"), assumed),
+        "flush": component(
+            1e6 * flush[0], 0.0, 0.0, flush[1], f"measured: {FLUSHES} flushes of 8 KiB", "and their spread"
+        ),
+        "wire": component(
+            1e6 * found.wire_s,
+            0.0,
+            0.0,
+            0.5,
+            "measured: what clients saw longer than the edge, calmest run",
+            assumed,
+        ),
+    }
+    standing = {
+        **{
+            name: round(found.seconds[f"{name} standing"], 5)
+            for name in ("edge", "persist", "score", "postgresql")
+        },
+        "source": (
+            "measured: CPU seconds that no request explains, the load test's own looks at metrics included"
+        ),
+    }
+    return written(components, standing, _about(runs)), found
+
+
+def _about(runs: Sequence[Measured]) -> dict[str, Any]:
+    cores, foreign = runs[0].cores, max(run.foreign for run in runs)
+    disturbed = f"; others used up to {100 * foreign:.0f} % of them meanwhile" if foreign > FOREIGN else ""
+    machine = f"{_processor()}, {os.cpu_count()} cores, {platform.system()}"
+    return {
+        "measured": True,
+        "statement": (
+            f"fitted to {len(runs)} load tests on a system bound to {cores}"
+            f" core{'s' if cores > 1 else ''}{disturbed};"
+            " reject and replicate are assumed"
+        ),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine,
+    }
+
+
+def _processor() -> str:
+    """The processor's name as the kernel tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
