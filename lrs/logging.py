@@ -11,8 +11,10 @@ are passwords in URLs.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,6 +22,8 @@ import structlog
 from lrs.secrecy import without_password
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from structlog.typing import EventDict, Processor, WrappedLogger
 
     from lrs.settings import Settings
@@ -31,7 +35,13 @@ QUIET = (
     # Faust logs the life of its services under the modules of their classes.
     *("lrs.stream.app", "lrs.stream.transport", "lrs.stream.resumption", "lrs.stream.kafka"),
 )
-"""Loggers that are heard from `warning` on, whatever our level."""
+"""Loggers that are heard from `warning` on, whatever our level, and not too often (`Sparing`)."""
+
+EVERY = 10.0
+"""Seconds in which a library says the same thing once."""
+
+_REMEMBERED = 1000
+"""Lines of libraries that are known again; some put what varies into the line itself."""
 
 
 def configure(settings: Settings, process: str) -> None:
@@ -66,6 +76,7 @@ def configure(settings: Settings, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Sparing())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -77,6 +88,32 @@ def configure(settings: Settings, process: str) -> None:
     root.setLevel(settings.log_level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class Sparing(logging.Filter):
+    """Lets a library say the same once in ten seconds, and tells how often it said it meanwhile: one that
+    has lost its server tells so hundreds of times a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[str, int, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written. Lines are the same if they differ only in what is put in."""
+        if not record.name.startswith(QUIET) or not isinstance(record.msg, str):
+            return True
+        line, now = (record.name, record.levelno, record.msg), self._clock()
+        since, more = self._said.get(line, (-math.inf, 0))
+        if now < since + EVERY:
+            self._said[line] = since, more + 1
+            return False
+        if len(self._said) >= _REMEMBERED:
+            self._said.clear()
+        self._said[line] = now, 0
+        if more:
+            record.msg += f" (and {more} times more since this was last written)"
+        return True
 
 
 def conceal(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

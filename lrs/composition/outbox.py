@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-
-import structlog
 
 if TYPE_CHECKING:
     import asyncpg
@@ -15,14 +14,13 @@ if TYPE_CHECKING:
     from lrs.composition.store import Logs
     from lrs.process import Process
 
-log = structlog.get_logger("lrs.composition")
-
 
 @asynccontextmanager
 async def publishing(process: Process, pool: asyncpg.Pool, logs: Logs, worker: str) -> AsyncIterator[None]:
     """Publish the outcomes of what this worker owns meanwhile, if the log is on Kafka.
 
-    An error that is a defect ends the process: what is not published waits for the next one.
+    What ends the publishing before the end (a defect) ends the process, and is raised when it has stopped:
+    what is not published waits for the next one.
     """
     if logs.kafka is None:
         yield
@@ -42,16 +40,11 @@ async def publishing(process: Process, pool: asyncpg.Pool, logs: Logs, worker: s
         waiting=metrics.waiting,
     )
 
-    async def run() -> None:
-        try:
-            await outbox.run()
-        except Exception:
-            log.exception("outcomes cannot be published")
-            process.stopping.set()
-
-    task = asyncio.create_task(run())
+    task = asyncio.create_task(outbox.run())
+    task.add_done_callback(lambda _: process.stopping.set())
     try:
         yield
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

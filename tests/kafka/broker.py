@@ -159,6 +159,7 @@ class Broker:
                 if probe.connect_ex(("127.0.0.1", self._port)) == 0:
                     return
             time.sleep(0.1)
+        self.stop(signal.SIGKILL)
         raise TimeoutError(f"Kafka does not answer at {self.address}: {self.log()}")
 
     def log(self) -> str:

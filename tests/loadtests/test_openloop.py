@@ -135,7 +135,7 @@ async def test_no_figure_is_claimed_when_the_generator_is_the_bottleneck(
 
 
 async def test_an_overloaded_generator_claims_no_figure_by_the_shipped_limits(tmp_path: Path) -> None:
-    flood = msgspec.structs.replace(EVEN, peak=4_000.0, seconds=0.2)
+    flood = msgspec.structs.replace(EVEN, peak=40_000.0, seconds=0.1)
     async with stalling(0.0) as (address, _):
         target = Target(address, "key", "secret")
         watch = Watch(target)

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import structlog
 
-from lrs.logging import configure
+from lrs.logging import EVERY, Sparing, configure
 from lrs.settings import Settings
 
 JSON = msgspec.structs.replace(Settings(), log_format="json")
@@ -72,3 +72,22 @@ def test_an_exception_is_one_line_of_json(capsys: pytest.CaptureFixture[str]) ->
         structlog.get_logger("lrs.test").error("failed", exc_info=True)
     [line] = capsys.readouterr().err.splitlines()
     assert "ValueError: why" in json.loads(line)["exception"]
+
+
+def test_a_library_says_the_same_once_in_a_while_and_how_often_meanwhile() -> None:
+    now = 0.0
+    sparing = Sparing(lambda: now)
+
+    def said(name: str, line: str, *given: object) -> str | None:
+        record = logging.LogRecord(name, logging.ERROR, "", 0, line, given, None)
+        return record.getMessage() if sparing.filter(record) else None
+
+    assert said("aiokafka.client", "no connection to %s", "one") == "no connection to one"
+    assert [said("aiokafka.client", "no connection to %s", node) for node in ("one", "two")] == [None, None]
+    assert said("aiokafka.client", "no topic") == "no topic"
+    assert said("lrs.edge", "ours") == said("lrs.edge", "ours") == "ours"
+    now = EVERY
+    assert said("aiokafka.client", "no connection to %s", "two") == (
+        "no connection to two (and 2 times more since this was last written)"
+    )
+    assert said("aiokafka.client", "no topic") == "no topic"

@@ -54,6 +54,7 @@ def test_names_follow_the_conventions_and_no_label_can_grow_without_bound() -> N
         "became",
         "child",
         "ending",
+        "kind",
         "partition",
         "reason",
         "role",

@@ -1,13 +1,14 @@
 -- The journal of outcomes; see migrations/0008_outcome.sql.
 
 -- name: newest
--- Of each subject its names, and its newest outcome, if there is one.
+-- Of each subject its names, and its newest outcome, if there is one; looked up by key, one by one, however
+-- the planner judges the tables.
 select s.place, coalesce(a.ifi, '') as ifi, coalesce(t.iri, '') as iri,
     o.id, o.revision, o.holds, o.effective_us, o.catalogue, o.evidence
 from unnest($2::bigint[], $3::smallint[], $4::bigint[], $5::smallint[])
     with ordinality as s (agent, about, target, level, place)
-left join agent a on a.tenant = $1 and a.agent = s.agent
-left join activity t on t.tenant = $1 and t.activity = s.target
+left join lateral (select ifi from agent where tenant = $1 and agent = s.agent offset 0) a on true
+left join lateral (select iri from activity where tenant = $1 and activity = s.target offset 0) t on true
 left join lateral (
     select * from outcome
     where tenant = $1 and agent = s.agent and about = s.about and target = s.target and level = s.level
