@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.path.system import SystemFailed, running
+from loadtests.command import end_in_order, report_option, within_option, written
 from loadtests.pinning import Cores
 from loadtests.report import page
 from loadtests.scenario import LoadError, read_scenario, shipped
@@ -64,15 +63,8 @@ COLOURS = {Judgement.PASSED: "green", Judgement.FAILED: "red", Judgement.NO_FIGU
     help="The topic of what it refuses.",
 )
 @click.option("--catalogue", type=click.Path(path_type=Path), help="Catalogue in force at that LRS.")
-@click.option(
-    "--within",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    help="Where the fresh directory is made; the disk matters.",
-)
-@click.option(
-    "--report", type=click.Path(path_type=Path), help="HTML file; the figures go beside it as JSON."
-)
+@within_option
+@report_option
 def main(
     scenario: str,
     peak: float | None,
@@ -96,8 +88,7 @@ def main(
 
     Exit status: 0 passed, 1 failed, 3 no figure to claim (the generator was the bottleneck).
     """
-    # A request to end is an orderly one: what was started is stopped, the directory deleted.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_in_order()
     console = Console() if Console().is_terminal else Console(width=PAGE)
     if apart and host:
         raise click.UsageError("--apart is for an LRS of the test's own, not for --host")
@@ -113,11 +104,7 @@ def main(
             findings, verdict = asyncio.run(_run(trial, target, topics, apart, within, console))
     except (LoadError, SystemFailed, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    file = report or Path("reports") / f"load-{Path(scenario).stem}-{time.strftime('%Y%m%d-%H%M%S')}.html"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(page(findings), "utf-8")
-    figures = file.with_suffix(".json")
-    figures.write_bytes(msgspec.json.format(msgspec.json.encode(findings)) + b"\n")
+    file, figures = written(report, f"load-{Path(scenario).stem}", page(findings), findings)
     _show(findings, verdict, console)
     console.print(f"\nwritten to {file} and {figures}")
     raise SystemExit(verdict.judgement)

@@ -10,8 +10,6 @@ and reconciled as every load test, and set beside what the simulator predicts fo
 from __future__ import annotations
 
 import asyncio
-import signal
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from rich.console import Console
 
 from benchmarks.path.system import SystemFailed
 from loadtests import capacity_report
+from loadtests.command import end_in_order, report_option, within_option, written
 from loadtests.pinning import Cores
 from loadtests.scenario import Curve, LoadError, RequestKind, Scenario
 from loadtests.series import fresh_system, run
@@ -231,15 +230,8 @@ class Order:
 )
 @click.option("--slo", type=click.Path(path_type=Path), help="What must be kept (TOML) at a peak up to 1.")
 @click.option("--seed", type=int, help="Repeats a plan.")
-@click.option(
-    "--within",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    help="Where the fresh directory is made; the disk matters.",
-)
-@click.option(
-    "--report", type=click.Path(path_type=Path), help="HTML file; the figures go beside it as JSON."
-)
+@within_option
+@report_option
 def main(
     scenario: str,
     peak: float,
@@ -256,7 +248,7 @@ def main(
 
     Exit status as of a load test: 0 passed, 1 failed, 3 no figure.
     """
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_in_order()
     console = Console()
     try:
         objectives = read_objectives(slo) if slo else read_objectives()
@@ -266,13 +258,10 @@ def main(
         record, judgement = asyncio.run(order.carry_out(lambda text: console.print(text, markup=False)))
     except (LoadError, ScenarioError, SystemFailed, OSError) as error:
         raise click.ClickException(str(error)) from None
-    file = report or Path("reports") / f"capacity-{Path(scenario).stem}-{time.strftime('%Y%m%d-%H%M%S')}.html"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(capacity_report.page(record), "utf-8")
-    file.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+    file, figures = written(report, f"capacity-{Path(scenario).stem}", capacity_report.page(record), record)
     console.print(validation.console_table(validation.together([record["validation"]])))
     name = judgement.name.lower().replace("_", " ")
-    console.print(f"{name}; written to {file} and {file.with_suffix('.json')}")
+    console.print(f"{name}; written to {file} and {figures}")
     raise SystemExit(judgement)
 
 

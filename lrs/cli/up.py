@@ -18,6 +18,7 @@ from rich.console import Console
 
 from lrs import launch
 from lrs.cli import settings as settings_of
+from lrs.cli.command import data_option
 from lrs.cluster import ClusterError
 from lrs.composition.preparation import Login, issue_demonstration, prepare
 from lrs.directory import DataDirectory, DirectoryInUse
@@ -46,7 +47,7 @@ START_ERRORS = (
 @click.command()
 @click.option("--host", help="Address to listen on (LRS_HTTP_HOST).")
 @click.option("--port", type=int, help="Port to listen on (LRS_HTTP_PORT).")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Data directory (LRS_DATA).")
+@data_option
 @click.option("--demo", is_flag=True, help="Show a live demonstration; log lines go to a file.")
 @click.pass_context
 def up(ctx: click.Context, host: str | None, port: int | None, data: Path | None, demo: bool) -> None:

@@ -23,6 +23,7 @@ from lrs.scoring.readout import (
     Policy,
     level_of,
     next_change_of,
+    sum_competency,
 )
 from lrs.scoring.table import Tables
 
@@ -110,17 +111,7 @@ def _read(
     count, start = 0, 0
     while start < len(rows):
         head = rows[start]
-        sums[:] = 0
-        stop = start
-        while stop < len(rows):
-            row = rows[stop]
-            if row["agent"] != head["agent"] or row["competency"] != head["competency"]:
-                break
-            level, evidence = row["level"] - 1, row["evidence"]
-            sums[0, level, evidence] += row["w"]
-            sums[1, level, evidence] += row["a"]
-            sums[2, level, evidence] += row["e"]
-            stop += 1
+        stop = sum_competency(rows, start, sums)
         totals = sums.astype(np.float64)
         reached, capped = level_of(totals, half_lives[start], day, parameters, weights, caps, points, raw)
         again = NEVER

@@ -138,19 +138,11 @@ def _read_all(
     count, start = 0, 0
     while start < len(rows):
         head = rows[start]
-        totals[:] = 0.0
-        claimed, stop = 0, start
-        while stop < len(rows):
-            row = rows[stop]
-            if row["agent"] != head["agent"] or row["competency"] != head["competency"]:
-                break
-            level, evidence = row["level"] - 1, row["evidence"]
-            totals[0, level, evidence] += row["w"]
-            totals[1, level, evidence] += row["a"]
-            totals[2, level, evidence] += row["e"]
-            if evidence == EvidenceClass.SELF_CLAIM and row["w"] > 0:
-                claimed = max(claimed, level + 1)
-            stop += 1
+        stop = sum_competency(rows, start, totals)
+        claimed = 0
+        for row in rows[start:stop]:
+            if row["evidence"] == EvidenceClass.SELF_CLAIM and row["w"] > 0:
+                claimed = max(claimed, row["level"])
         standing = out[count]
         standing["agent"], standing["competency"], standing["claimed"] = (
             head["agent"],
@@ -167,6 +159,29 @@ def _read_all(
         count += 1
         start = stop
     return count
+
+
+@kernel
+def sum_competency(
+    rows: npt.NDArray[np.void],
+    start: int,
+    sums: npt.NDArray[np.int64] | npt.NDArray[np.float64],
+) -> int:
+    """Put W, A and E by level and evidence class, of the (agent, competency) whose accumulators (DELTA,
+    sorted) begin at `start`, into `sums`; where those of the next one begin."""
+    head = rows[start]
+    sums[:] = 0
+    stop = start
+    while stop < len(rows):
+        row = rows[stop]
+        if row["agent"] != head["agent"] or row["competency"] != head["competency"]:
+            break
+        level, evidence = row["level"] - 1, row["evidence"]
+        sums[0, level, evidence] += row["w"]
+        sums[1, level, evidence] += row["a"]
+        sums[2, level, evidence] += row["e"]
+        stop += 1
+    return stop
 
 
 @kernel

@@ -28,6 +28,7 @@ from lrs.stream.score import Score
 from tests.histories.answers import all_answers
 from tests.histories.answers.name import Name
 from tests.histories.plan import AUTHORITIES
+from tests.store.path import CATALOGUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,26 +38,6 @@ if TYPE_CHECKING:
 
 PARTITIONS = 2
 TENANT = 1
-
-CATALOGUE = """
-format: 1
-competencies:
-  - {id: "c:noting", domain: functional, name: {en: Noting}, half_life_days: 1096}
-courses:
-  - id: course:files
-    name: {en: Files}
-    modules:
-      - id: m:quiz
-        name: {en: Quiz}
-        kind: plain
-        move_on: CompletedOrPassed
-        passing_score: 0.5
-        evidence: assessment
-        develops: [{competency: "c:noting", level: 2}]
-      - {id: "m:text", name: {en: Text}, kind: plain, move_on: Completed}
-    develops: [{competency: "c:noting", level: 1}]
-authorities: {}
-"""
 
 
 def _dictionaries() -> Dictionaries:
