@@ -8,6 +8,7 @@ run, only fitted from their reports.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import platform
 import tempfile
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,24 +29,46 @@ from simulator.validation import FOREIGN
 Tell = Callable[[str], None]
 FLUSHES = 400
 FLUSHED_BYTES = 8192
-LOADS: tuple[tuple[str, float, tuple[int, ...]], ...] = (
-    ("singles, few", 20, (1,)),
-    ("batches of 20, few", 8, (20,)),
-    ("batches of 100, few", 4, (100,)),
-    ("singles", 100, (1,)),
-    ("batches of 20", 30, (20,)),
-    ("batches of 100", 10, (100,)),
-    ("batches of 20 and reads", 40, (20, 0)),
+
+
+class Load(NamedTuple):
+    """What a run is driven with."""
+
+    name: str
+    rate: float
+    """Requests a second, for each core of the system, where the curve is highest."""
+    sizes: tuple[int, ...]
+    """Statements of the requests (0: a read), in equal shares."""
+    curve: tuple[tuple[float, float], ...] = ((0.0, 1.0), (1.0, 1.0))
+    """Share of the run's time, and rate relative to the highest; linear in between."""
+
+
+LOADS = (
+    Load("singles, few", 20, (1,)),
+    Load("batches of 20, few", 8, (20,)),
+    Load("batches of 100, few", 4, (100,)),
+    Load("singles", 100, (1,)),
+    Load("batches of 20", 30, (20,)),
+    Load("batches of 100", 10, (100,)),
+    Load("batches of 20 and reads", 40, (20, 0)),
 )
-"""Name, requests a second for each core of the system, statements of the requests (0: a read) in equal
-shares.
+"""Few and many, small and large: so that transactions, requests and statements can be told apart."""
+UNSEEN = (
+    Load("singles, unseen", 55, (1,)),
+    Load("batches of 10, unseen", 25, (10,)),
+    Load("batches of 50, unseen", 12, (50,)),
+    Load("batches of 1, 20 and 100, unseen", 18, (1, 20, 100)),
+    Load("batches of 20 and reads, unseen", 30, (20, 0)),
+    Load("a wave of batches of 1 and 20, unseen", 45, (1, 20), ((0, 0.3), (0.5, 1), (1, 0.3))),
+    Load("a surge at the end, unseen", 120, (50,), ((0, 0.05), (0.8, 0.05), (0.8, 1), (1, 1))),
+)
+"""Sizes, rates, mixtures and curves that no calibration has seen, to hold its predictions against."""
 
-Few and many, small and large: so that transactions, requests and statements can be told apart.
-"""
 
-
-def run_loads(within: Path, run_s: float, tries: int, tell: Tell) -> list[dict[str, Any]]:
-    """The findings of a load test at each of LOADS, on one fresh system. A run in which others took too
+def run_loads(
+    within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell
+) -> list[dict[str, Any]]:
+    """The findings of a load test at each of the loads, on one fresh system. A run in which others took too
     much of the system's cores is repeated, up to `tries` times; the least disturbed one counts. Raises
     ScenarioError.
     """
@@ -56,43 +79,52 @@ def run_loads(within: Path, run_s: float, tries: int, tell: Tell) -> list[dict[s
             "calibrate", "loadtests", None, "needs the source tree: load tests are not installed"
         ) from None
     try:
-        return asyncio.run(_run_loads(within, run_s, tries, tell))
+        return asyncio.run(_run_loads(within, loads, run_s, tries, tell))
     except LoadError as error:
         raise ScenarioError("calibrate", "load test", "failed", str(error)) from None
 
 
-async def _run_loads(within: Path, run_s: float, tries: int, tell: Tell) -> list[dict[str, Any]]:
+async def _run_loads(
+    within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell
+) -> list[dict[str, Any]]:
     from loadtests.pinning import Cores
     from loadtests.scenario import Curve, RequestKind, Scenario
     from loadtests.series import fresh_system, run
 
     cores = Cores.apart()
-    flat = Curve(points=[(0.0, 1.0), (1.0, 1.0)])
 
-    def scenario(name: str, rate: float, sizes: Sequence[int], seconds: float) -> Scenario:
+    def scenario(load: Load, seconds: float) -> Scenario:
+        sizes, peak = load.sizes, load.rate * len(cores.system)
         kinds = [RequestKind("send", 1.0, size) if size else RequestKind("progress", 1.0) for size in sizes]
-        return Scenario(name, "What does it cost?", rate * len(cores.system), seconds, flat, kinds)
+        return Scenario(load.name, "What does it cost?", peak, seconds, Curve(points=list(load.curve)), kinds)
 
     found = []
     async with fresh_system(within, cores) as target:
         tell("warming up")
-        await run(target, scenario("warm-up", 30, (1, 20, 0), min(run_s, 8.0)), lambda _: None)
-        for name, rate, sizes in LOADS:
+        await run(target, scenario(Load("warm-up", 30, (1, 20, 0)), min(run_s, 8.0)), lambda _: None)
+        for load in loads:
             best: dict[str, Any] | None = None
             for _ in range(tries):
-                findings, _verdict = await run(target, scenario(name, rate, sizes, run_s), lambda _: None)
-                now = measured(findings, name)
+                findings, _verdict = await run(target, scenario(load, run_s), lambda _: None)
+                now = measured(findings, load.name)
                 tell(
-                    f"{name}: {100 * now.utilisation:.0f} % by the system,"
+                    f"{load.name}: {100 * now.utilisation:.0f} % by the system,"
                     f" {100 * now.foreign:.0f} % by others"
                 )
-                if best is None or now.foreign < measured(best, name).foreign:
+                if best is None or now.foreign < measured(best, load.name).foreign:
                     best = findings
                 if now.foreign <= FOREIGN:
                     break
             assert best is not None
             found.append(best)
     return found
+
+
+def keep(found: Sequence[dict[str, Any]], directory: Path, name: str) -> None:
+    """Write the findings of load tests as NAME-0.json and so on."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for number, findings in enumerate(found):
+        (directory / f"{name}-{number}.json").write_text(json.dumps(findings), encoding="utf-8")
 
 
 def flushes(within: Path) -> tuple[float, float]:

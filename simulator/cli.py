@@ -239,21 +239,39 @@ def compare_command(first: Path, second: Path, out: Path | None) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the load tests' JSON here.",
 )
+@click.option(
+    "--unseen",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Run other loads, too, so many times each, and --keep them: for `validate`, unseen by the fit.",
+)
 @click.option("--out", default=Path("calibration.toml"), show_default=True, type=click.Path(path_type=Path))
 def calibrate_command(
-    reports: tuple[Path, ...], seconds: float, tries: int, within: Path, keep: Path | None, out: Path
+    reports: tuple[Path, ...],
+    seconds: float,
+    tries: int,
+    within: Path,
+    keep: Path | None,
+    unseen: int,
+    out: Path,
 ) -> None:
     """Fit service times to load tests on a record store that is started for it, or to their reports."""
+    if unseen and (keep is None or reports):
+        raise click.UsageError("--unseen needs --keep, and loads that are run")
     with _errors():
         if reports:
             runs = [read_measured(path) for path in reports]
         else:
-            found = calibrating.run_loads(within, seconds, tries, lambda text: click.echo(text, err=True))
-            runs = [measured(findings, findings["scenario"]["title"]) for findings in found]
-            for number, findings in enumerate(found if keep else []):
-                assert keep is not None
-                keep.mkdir(parents=True, exist_ok=True)
-                (keep / f"calibration-{number}.json").write_text(json.dumps(findings), encoding="utf-8")
+            loads = [*calibrating.LOADS, *calibrating.UNSEEN * unseen]
+            found = calibrating.run_loads(
+                within, loads, seconds, tries, lambda text: click.echo(text, err=True)
+            )
+            seen, others = found[: len(calibrating.LOADS)], found[len(calibrating.LOADS) :]
+            if keep is not None:
+                calibrating.keep(seen, keep, "calibration")
+                calibrating.keep(others, keep, "unseen")
+            runs = [measured(findings, findings["scenario"]["title"]) for findings in seen]
         text, fitted = calibrating.calibrate(runs, calibrating.flushes(within))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +149,7 @@ async def edge(process: Process) -> None:
             },
             metrics,
             readiness,
-            lambda: exposition(registry),
+            functools.partial(exposition, registry),
             origins=settings.cors_origins,
         )
 

@@ -80,11 +80,11 @@ class Edge:
         resources: Mapping[tuple[str, str], Route],
         metrics: EdgeMetrics,
         readiness: Readiness,
-        exposition: Callable[[], bytes],
+        exposition: Callable[[str], bytes],
         origins: str = ANY,
     ) -> None:
         """`resources`: further routes by path and method. `exposition` gives this process's metrics in
-        Prometheus's text format. `origins`: whose pages may ask (see Cors)."""
+        Prometheus's text format, those that a query asks for. `origins`: whose pages may ask (see Cors)."""
         self._metrics, self._readiness, self._exposition = metrics, readiness, exposition
         self._admission, self._bodies = ingest.admission, ingest.bodies
         self._cors = Cors(origins)
@@ -224,7 +224,8 @@ class Edge:
 
     async def _scrape(self, call: Call, _: Receive, send: Send) -> None:
         text = "text/plain; version=0.0.4; charset=utf-8"
-        await answer(send, 200, self._exposition(), content_type=text, head=call.method == "HEAD")
+        body = self._exposition(call.query.decode("latin-1"))
+        await answer(send, 200, body, content_type=text, head=call.method == "HEAD")
 
 
 def _version_header(call: Call) -> dict[str, str]:

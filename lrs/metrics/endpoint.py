@@ -62,7 +62,8 @@ class Endpoint:
                     method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
                 except (asyncio.LimitOverrunError, ValueError):
                     method, target = "", ""
-                status, kind, body = self._answer(method, target.partition("?")[0])
+                path, _, query = target.partition("?")
+                status, kind, body = self._answer(method, path, query)
                 writer.write(
                     f"HTTP/1.1 {status} {REASONS[status]}\r\nContent-Type: {kind}\r\n"
                     f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
@@ -75,14 +76,14 @@ class Endpoint:
         finally:
             writer.close()
 
-    def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
+    def _answer(self, method: str, path: str, query: str) -> tuple[int, str, bytes]:
         """Status, media type and body."""
         if not method:
             return 400, "text/plain", b""
         if method not in ("GET", "HEAD"):
             return 405, "text/plain", b""
         if path == "/metrics":
-            return 200, CONTENT_TYPE, exposition(self._registry)
+            return 200, CONTENT_TYPE, exposition(self._registry, query)
         if path == "/healthz":
             return 200, "application/json", b'{"status":"ok"}'
         if path == "/readyz":

@@ -68,6 +68,10 @@ class Histogram(Collector):
         """The series of these label values, which must be among those given."""
         return self._cells[values]
 
+    def describe(self) -> Iterator[HistogramMetricFamily]:
+        """The family without its series, by which the registry knows its names."""
+        yield HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+
     def collect(self) -> Iterator[HistogramMetricFamily]:
         """The series as Prometheus wants them: cumulative, the last bucket without bound."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -181,7 +182,7 @@ async def assemble(
         },
         metrics,
         Readiness(()),
-        lambda: exposition(registry),
+        functools.partial(exposition, registry),
     )
     return System(pool, log, names, credentials, admission, access, framer, horizon, registry, edge)
 

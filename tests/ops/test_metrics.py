@@ -89,6 +89,21 @@ def test_every_label_value_is_there_before_anything_happened() -> None:
     assert 'lrs_statement_delay_seconds_count{until="scored"} 0.0' in text
 
 
+def test_who_asks_for_some_names_gets_these_samples_and_no_others() -> None:
+    registry = process_registry("test")
+    EdgeMetrics(registry, ("statements",)).acknowledged(3, 0)
+    StageMetrics(registry, STAGES, 4)
+    query = "name[]=lrs_statements_accepted_total&name%5B%5D=lrs_statement_delay_seconds_bucket"
+    samples = [line for line in exposition(registry, query).decode().splitlines() if line[0] != "#"]
+    assert "lrs_statements_accepted_total 3.0" in samples
+    assert {line.partition("{")[0].split()[0] for line in samples} == {
+        "lrs_statements_accepted_total",
+        "lrs_statement_delay_seconds_bucket",
+    }
+    assert exposition(registry, "name[]=unheard_of") == b""
+    assert b"lrs_stage_lag_records" in exposition(registry, "other=1")
+
+
 def test_the_edge_counts_requests_by_route_and_class_and_strangers_as_other() -> None:
     registry = CollectorRegistry()
     edge = EdgeMetrics(registry, ("statements",))
