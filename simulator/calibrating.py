@@ -29,6 +29,10 @@ from simulator.validation import FOREIGN
 Tell = Callable[[str], None]
 FLUSHES = 400
 FLUSHED_BYTES = 8192
+ANSWERING = 1.0 / 3.0
+"""Of what an edge does for a request, the share that comes after its frame is durable: the length of the
+edge's turns on a processor, traced for single statements.
+"""
 
 
 class Load(NamedTuple):
@@ -65,9 +69,18 @@ UNSEEN = (
 """Sizes, rates, mixtures and curves that no calibration has seen, to hold its predictions against."""
 
 
-def run_loads(
-    within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell
-) -> list[dict[str, Any]]:
+Found = list[tuple[Load, dict[str, Any]]]
+"""Loads, and the findings of the load test at each."""
+
+
+def turns(unseen: int) -> list[Load]:
+    """What is run, in which order: LOADS; or, so many times, LOADS and UNSEEN in turn, so that a machine that
+    becomes slower meanwhile is slower for both.
+    """
+    return [load for pair in zip(LOADS, UNSEEN, strict=True) for load in pair] * unseen or list(LOADS)
+
+
+def run_loads(within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell) -> Found:
     """The findings of a load test at each of the loads, on one fresh system. A run in which others took too
     much of the system's cores is repeated, up to `tries` times; the least disturbed one counts. Raises
     ScenarioError.
@@ -84,9 +97,7 @@ def run_loads(
         raise ScenarioError("calibrate", "load test", "failed", str(error)) from None
 
 
-async def _run_loads(
-    within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell
-) -> list[dict[str, Any]]:
+async def _run_loads(within: Path, loads: Sequence[Load], run_s: float, tries: int, tell: Tell) -> Found:
     from loadtests.pinning import Cores
     from loadtests.scenario import Curve, RequestKind, Scenario
     from loadtests.series import fresh_system, run
@@ -99,6 +110,7 @@ async def _run_loads(
         return Scenario(load.name, "What does it cost?", peak, seconds, Curve(points=list(load.curve)), kinds)
 
     found = []
+    flush = flushes(within)
     async with fresh_system(within, cores) as target:
         tell("warming up")
         await run(target, scenario(Load("warm-up", 30, (1, 20, 0)), min(run_s, 8.0)), lambda _: None)
@@ -116,15 +128,18 @@ async def _run_loads(
                 if now.foreign <= FOREIGN:
                     break
             assert best is not None
-            found.append(best)
+            found.append((load, {**best, "flush": flush}))
     return found
 
 
-def keep(found: Sequence[dict[str, Any]], directory: Path, name: str) -> None:
-    """Write the findings of load tests as NAME-0.json and so on."""
+def keep(found: Found, directory: Path) -> None:
+    """Write the findings as calibration-0.json and so on, those of loads that the fit does not see as
+    unseen-0.json and so on.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    for number, findings in enumerate(found):
-        (directory / f"{name}-{number}.json").write_text(json.dumps(findings), encoding="utf-8")
+    for name, loads in (("calibration", LOADS), ("unseen", UNSEEN)):
+        for number, findings in enumerate(findings for load, findings in found if load in loads):
+            (directory / f"{name}-{number}.json").write_text(json.dumps(findings), encoding="utf-8")
 
 
 def flushes(within: Path) -> tuple[float, float]:
@@ -141,10 +156,12 @@ def flushes(within: Path) -> tuple[float, float]:
     return float(took.mean()), float(took.std() / took.mean())
 
 
-def calibrate(runs: Sequence[Measured], flush: tuple[float, float]) -> tuple[str, Fit]:
-    """The calibration file that follows from runs and from flushes of the disk, and the fit behind it. Raises
-    ScenarioError when the runs tell too little.
+def calibrate(runs: Sequence[Measured], within: Path) -> tuple[str, Fit]:
+    """The calibration file that follows from runs, and the fit behind it. Flushes of the disk were measured
+    with the runs; else they are measured now, in the directory. Raises ScenarioError when the runs tell too
+    little.
     """
+    flush = runs[0].report.get("flush") or flushes(within)
     if any(run.cores == 0 for run in runs):
         raise ScenarioError(
             "calibrate", "meter.cores", [], "needs runs whose system had cores of its own (--apart)"
@@ -173,7 +190,17 @@ def calibrate(runs: Sequence[Measured], flush: tuple[float, float]) -> tuple[str
     )
     assumed, from_durations = "spread assumed", "spread of durations in the calmest run"
     components = {
-        "edge": component(0.0, us["edge request"], us["edge statement"], 0.5, off("edge"), assumed),
+        "edge": component(
+            0.0, (1.0 - ANSWERING) * us["edge request"], us["edge statement"], 0.5, off("edge"), assumed
+        ),
+        "answer": component(
+            0.0,
+            ANSWERING * us["edge request"],
+            0.0,
+            0.5,
+            off("edge"),
+            "share traced once",
+        ),
         "read_edge": component(us["edge read"], 0.0, 0.0, 0.5, off("edge"), assumed),
         "append": component(
             us["append transaction"], 0.0, us["append statement"], shape["append"], split, from_durations
@@ -210,11 +237,11 @@ def calibrate(runs: Sequence[Measured], flush: tuple[float, float]) -> tuple[str
             1e6 * flush[0], 0.0, 0.0, flush[1], f"measured: {FLUSHES} flushes of 8 KiB", "and their spread"
         ),
         "wire": component(
-            1e6 * found.wire_s,
+            1e6 * found.wire_s[0],
             0.0,
-            0.0,
+            1e6 * found.wire_s[1],
             0.5,
-            "measured: what clients saw longer than the edge, calmest run",
+            "measured: what clients saw longer than the edge, in calm runs",
             assumed,
         ),
     }

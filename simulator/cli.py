@@ -244,7 +244,7 @@ def compare_command(first: Path, second: Path, out: Path | None) -> None:
     default=0,
     show_default=True,
     type=click.IntRange(0),
-    help="Run other loads, too, so many times each, and --keep them: for `validate`, unseen by the fit.",
+    help="Rounds in which other loads run in between, --kept for `validate`: the fit does not see them.",
 )
 @click.option("--out", default=Path("calibration.toml"), show_default=True, type=click.Path(path_type=Path))
 def calibrate_command(
@@ -263,16 +263,13 @@ def calibrate_command(
         if reports:
             runs = [read_measured(path) for path in reports]
         else:
-            loads = [*calibrating.LOADS, *calibrating.UNSEEN * unseen]
             found = calibrating.run_loads(
-                within, loads, seconds, tries, lambda text: click.echo(text, err=True)
+                within, calibrating.turns(unseen), seconds, tries, lambda text: click.echo(text, err=True)
             )
-            seen, others = found[: len(calibrating.LOADS)], found[len(calibrating.LOADS) :]
             if keep is not None:
-                calibrating.keep(seen, keep, "calibration")
-                calibrating.keep(others, keep, "unseen")
-            runs = [measured(findings, findings["scenario"]["title"]) for findings in seen]
-        text, fitted = calibrating.calibrate(runs, calibrating.flushes(within))
+                calibrating.keep(found, keep)
+            runs = [measured(findings, load.name) for load, findings in found if load in calibrating.LOADS]
+        text, fitted = calibrating.calibrate(runs, within)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     with _errors():

@@ -41,8 +41,8 @@ class Fit:
     """The largest relative miss over the runs, by process."""
     cv: dict[str, float]
     """Coefficients of variation of append, persist and score durations in the calmest run."""
-    wire_s: float
-    """What clients saw longer than the edge itself, in the calmest run: mean seconds a request."""
+    wire_s: tuple[float, float]
+    """What clients saw longer than the edge, in calm runs: seconds a request, and a statement in it."""
     calm_runs: int
 
 
@@ -58,7 +58,7 @@ def fit(runs: Sequence[Measured], flush_s: float) -> Fit:
         wanted.append(value)
         weights.append(weight)
 
-    calm_runs = 0
+    calm: list[Measured] = []
     for run in runs:
         time, statements = run.meter["seconds"], run.count("lrs_statements_accepted_total")
         appends = run.count(f"{_APPEND}_count")
@@ -89,7 +89,7 @@ def fit(runs: Sequence[Measured], flush_s: float) -> Fit:
         busy = run.utilisation + run.foreign
         if busy >= CALM:
             continue
-        calm_runs += 1
+        calm.append(run)
         for name, key, count in (
             ("append", f"{_APPEND}_sum", appends),
             ("persist", f"{_BATCH}_sum stage=persist", batches["persist"]),
@@ -116,8 +116,8 @@ def fit(runs: Sequence[Measured], flush_s: float) -> Fit:
             "persist": variation(*calmest.buckets(_BATCH, "stage=persist")),
             "score": variation(*calmest.buckets(_BATCH, "stage=score")),
         },
-        _wire(calmest),
-        calm_runs,
+        _wire(calm or [calmest]),
+        len(calm),
     )
 
 
@@ -151,9 +151,16 @@ def variation(bounds: F64, counts: F64) -> float:
     return float(np.sqrt(max(0.0, (middle**2 * counts).sum() / total - mean**2)) / mean)
 
 
-def _wire(run: Measured) -> float:
-    told = run.report["arrivals"]["acknowledged"]["mean"] or 0.0
+def _wire(runs: Sequence[Measured]) -> tuple[float, float]:
     name = "lrs_http_request_duration_seconds"
-    served = run.count(f"{name}_count route=statements")
-    inside = run.count(f"{name}_sum route=statements") / served if served else 0.0
-    return max(0.0, float(told) - inside)
+    rows, wanted = [], []
+    for run in runs:
+        served = run.count(f"{name}_count route=statements")
+        if served and run.writes:
+            told = float(run.report["arrivals"]["acknowledged"]["mean"] or 0.0)
+            rows.append([1.0, float(run.statements.sum()) / run.writes])
+            wanted.append(told - run.count(f"{name}_sum route=statements") / served)
+    if not rows:
+        return 0.0, 0.0
+    request, statement = not_negative(np.array(rows), np.array(wanted)).tolist()
+    return request, statement

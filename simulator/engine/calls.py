@@ -6,7 +6,19 @@ import numpy as np
 
 from simulator.client import HOT, REPEATED
 from simulator.compiled import kernel
-from simulator.engine.frames import frame_landed, join_frame
+from simulator.engine.answers import (
+    GIVEN_UP,
+    GONE,
+    INSIDE,
+    LANDED,
+    LISTED,
+    STORED,
+    answer,
+    frame_calls,
+    free_call,
+    release,
+)
+from simulator.engine.frames import join_frame
 from simulator.engine.lanes import append_to_lane, segment_waits, start_append
 from simulator.engine.pool import (
     EDGE_DONE,
@@ -14,7 +26,6 @@ from simulator.engine.pool import (
     RETRIES,
     code_of,
     draw_uniform,
-    give_back,
     pause,
     record,
     run_task,
@@ -24,7 +35,7 @@ from simulator.engine.pool import (
     use,
 )
 from simulator.engine.state import (
-    ACKNOWLEDGED,
+    ANSWER,
     AT_ONCE,
     BACKOFF,
     CALLS,
@@ -44,7 +55,6 @@ from simulator.engine.state import (
     MAX_REQUESTS,
     MAX_SEGMENTS,
     N_ACCEPTED,
-    N_ACKED,
     N_DUPLICATE,
     N_GIVEN_UP,
     N_GIVEN_UP_STATEMENTS,
@@ -82,9 +92,7 @@ from simulator.walk import KEY_BITS
 
 ROUND_TRIP_S = 0.05
 LONGEST_BACKOFF_S = 300.0
-_INSIDE, _GONE, _LISTED = 1, 2, 4
 _REFUSED, _DROPPED = -2, -3  # in place of a frame: what an edge makes of a call besides work
-_ANSWERED, _STORED, _GIVEN_UP = 1, 2, 4
 
 
 @kernel
@@ -93,24 +101,10 @@ def _new_call(e: Engine, request: int) -> int:
     e.call_request[call] = request
     e.call_size[call] = e.request_size[request] if request >= 0 else 0
     e.call_sent[call] = e.now[0]
-    e.call_state[call] = _INSIDE
+    e.call_state[call] = INSIDE
     e.call_frame[call] = -1
     e.call_next[call] = -1
     return call
-
-
-@kernel
-def _free_call(e: Engine, call: int) -> None:
-    if e.call_state[call] & (_INSIDE | _LISTED) == 0:
-        give_back(e, CALLS, e.call_free, call)
-
-
-@kernel
-def _release(e: Engine, request: int) -> None:
-    """One attempt or timer less refers to a request; the last one frees it."""
-    e.request_live[request] -= 1
-    if e.request_live[request] == 0:
-        give_back(e, REQUESTS, e.request_free, request)
 
 
 @kernel
@@ -151,7 +145,7 @@ def _read(e: Engine) -> None:
 def attempt(e: Engine, request: int) -> None:
     """The client sends a request, for the first time or again; it waits for an edge, come what may."""
     call = _new_call(e, request)
-    e.call_state[call] |= _LISTED
+    e.call_state[call] |= LISTED
     e.call_later[call] = -1
     if e.numbers[LATE_TAIL] < 0:
         e.numbers[LATE_HEAD] = call
@@ -183,11 +177,15 @@ def start_edges(e: Engine) -> None:
         e.numbers[EDGE_WAITING] -= 1
         e.numbers[EDGE_BUSY] += 1
         use(e, USED_EDGES, 1)
-        e.call_came[call] = e.now[0]
         request = e.call_request[call]
+        if e.call_state[call] & LANDED:
+            seconds = service(e, ANSWER, frame_calls(e, call), 0.0)
+            run_task(e, EDGE_TIER, seconds, code_of(EDGE_DONE, 0, call))
+            continue
+        e.call_came[call] = e.now[0]
         if request < 0:
             seconds = service(e, READ_EDGE, 0.0, 0.0)
-        elif e.call_state[call] & _GONE:
+        elif e.call_state[call] & GONE:
             e.call_frame[call] = _DROPPED
             seconds = service(e, REJECT, 0.0, 0.0)
         elif e.numbers[IN_SYSTEM] >= e.limits[INFLIGHT]:
@@ -201,11 +199,15 @@ def start_edges(e: Engine) -> None:
 
 @kernel
 def after_edge(e: Engine, call: int) -> None:
-    """The edge has read and checked a request: statements go into a frame, reads to the store."""
+    """The edge has read and checked a request: statements go into a frame, reads to the store. Or it has seen
+    that a frame is durable.
+    """
     e.numbers[EDGE_BUSY] -= 1
     use(e, USED_EDGES, -1)
     request = e.call_request[call]
-    if e.call_frame[call] in (_REFUSED, _DROPPED):
+    if e.call_state[call] & LANDED:
+        answer(e, call)
+    elif e.call_frame[call] in (_REFUSED, _DROPPED):
         _turned_away(e, call)
     elif request >= 0:
         join_frame(e, e.request_edge[request], call)
@@ -226,11 +228,11 @@ def _turned_away(e: Engine, call: int) -> None:
     request = e.call_request[call]
     if e.call_frame[call] == _REFUSED:
         e.counts[N_REJECTED] += 1
-        if e.call_state[call] & _GONE == 0:
+        if e.call_state[call] & GONE == 0:
             _failed(e, request)
-    e.call_state[call] &= ~_INSIDE
-    _free_call(e, call)
-    _release(e, request)
+    e.call_state[call] &= ~INSIDE
+    free_call(e, call)
+    release(e, request)
 
 
 @kernel
@@ -255,44 +257,35 @@ def after_read(e: Engine, call: int) -> None:
     e.counts[N_READS] += 1
     record(e, READ, e.call_sent[call], e.now[0] - e.call_sent[call] + pause(e, WIRE), 1)
     e.call_state[call] = 0
-    _free_call(e, call)
+    free_call(e, call)
     start_reads(e)
 
 
 @kernel
 def commit_append(e: Engine, lane: int) -> None:
-    """An append is durable: answer its calls, hand its new statements to persist, begin the next append."""
+    """An append is durable: hand its new statements to persist, begin the next append; the edge learns of it
+    when it comes to that.
+    """
     now = e.now[0]
-    call = e.lane_batch[lane]
+    first = call = e.lane_batch[lane]
     fresh = hot = 0
     came = 0.0
     while call >= 0:
         after = e.call_next[call]
-        if e.call_frame[call] >= 0:
-            frame_landed(e, e.call_frame[call], lane)
+        e.call_frame_next[call] = after if after >= 0 else -2 - lane
         request = e.call_request[call]
         size = e.request_size[request]
         flags = e.request_flags[request]
         state = e.request_state[request]
-        if flags & REPEATED or state & _STORED:
+        if flags & REPEATED or state & STORED:
             e.counts[N_DUPLICATE] += size
         else:
             fresh += size
             came += size * e.call_came[call]
             hot |= flags & HOT
-            if state & _GIVEN_UP:
+            if state & GIVEN_UP:
                 e.counts[N_GIVEN_UP_STORED] += size
-        state |= _STORED
-        if e.call_state[call] & _GONE == 0 and state & _ANSWERED == 0:
-            state |= _ANSWERED
-            e.counts[N_ACKED] += 1
-            seconds = now - e.request_due[request] + pause(e, WIRE)
-            record(e, ACKNOWLEDGED, e.request_due[request], seconds, 1)
-        e.request_state[request] = state
-        e.numbers[IN_SYSTEM] -= 1
-        e.call_state[call] &= ~_INSIDE
-        _free_call(e, call)
-        _release(e, request)
+        e.request_state[request] = state | STORED
         call = after
     e.lane_batch[lane] = -1
     e.lane_busy[lane] = 0
@@ -307,12 +300,18 @@ def commit_append(e: Engine, lane: int) -> None:
         append_to_lane(e, e.segment_next, stage_lane, segment, fresh)
         segment_waits(e, stage_lane)
     start_append(e, lane)
+    if e.service[ANSWER, 0] + e.service[ANSWER, 1] > 0.0:
+        e.call_state[first] |= LANDED
+        e.call_next[first] = -1
+        _to_edge(e, first)
+    else:
+        answer(e, first)
 
 
 @kernel
 def drop_answered(e: Engine) -> None:
     """Forget timeouts of calls that have been answered, up to the first that has not."""
-    while e.numbers[LATE_HEAD] >= 0 and e.call_state[e.numbers[LATE_HEAD]] & _INSIDE == 0:
+    while e.numbers[LATE_HEAD] >= 0 and e.call_state[e.numbers[LATE_HEAD]] & INSIDE == 0:
         _unlist(e)
 
 
@@ -322,8 +321,8 @@ def _unlist(e: Engine) -> int:
     e.numbers[LATE_HEAD] = e.call_later[call]
     if e.numbers[LATE_HEAD] < 0:
         e.numbers[LATE_TAIL] = -1
-    e.call_state[call] &= ~_LISTED
-    _free_call(e, call)
+    e.call_state[call] &= ~LISTED
+    free_call(e, call)
     return int(call)
 
 
@@ -331,7 +330,7 @@ def _unlist(e: Engine) -> int:
 def time_out(e: Engine) -> None:
     """The client of the oldest call has waited long enough; the call itself goes on, for nobody."""
     call = _unlist(e)
-    e.call_state[call] |= _GONE
+    e.call_state[call] |= GONE
     e.counts[N_TIMED_OUT] += 1
     _failed(e, e.call_request[call])
 
@@ -342,10 +341,10 @@ def _failed(e: Engine, request: int) -> None:
     policy = e.limits[RETRY]
     tries = e.request_tries[request]
     if policy == NO_RETRY or tries >= e.limits[RETRY_LIMIT]:
-        e.request_state[request] |= _GIVEN_UP
+        e.request_state[request] |= GIVEN_UP
         e.counts[N_GIVEN_UP] += 1
         e.counts[N_GIVEN_UP_STATEMENTS] += e.request_size[request]
-        if e.request_state[request] & _STORED:
+        if e.request_state[request] & STORED:
             e.counts[N_GIVEN_UP_STORED] += e.request_size[request]
         return
     e.request_tries[request] = tries + 1

@@ -344,7 +344,7 @@ def commit_stage(e: Engine, lane: int) -> None:
         if stage == PERSISTING:
             came = e.segment_came[item]
             record(e, QUERYABLE, came, now - came, e.segment_size[item])
-            append_to_lane(e, e.segment_next, lane + partitions, item, e.segment_size[item])
+            _to_score(e, item)
         else:
             record(e, SCORED, since, now - since, e.segment_size[item])
             give_back(e, SEGMENTS, e.segment_free, item)
@@ -355,8 +355,15 @@ def commit_stage(e: Engine, lane: int) -> None:
         e.numbers[LOCK_HOLDER] = -1
         grant_lock(e)
     start_stage(e, lane)
-    if stage == PERSISTING:
-        segment_waits(e, lane + partitions)
+
+
+@kernel
+def _to_score(e: Engine, segment: int) -> None:
+    """A stored segment comes to the evidence log, which is by learner: to any partition, whatever its own."""
+    partitions = e.limits[PARTITIONS]
+    lane = SCORING * partitions + int(draw_uniform(e) * partitions)
+    append_to_lane(e, e.segment_next, lane, segment, e.segment_size[segment])
+    segment_waits(e, lane)
 
 
 @kernel

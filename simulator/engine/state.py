@@ -15,6 +15,7 @@ from simulator.record import new_record
 # sigma.
 COMPONENTS = (
     "edge",
+    "answer",
     "reject",
     "read_edge",
     "append",
@@ -29,6 +30,7 @@ COMPONENTS = (
 )
 (
     EDGE,
+    ANSWER,
     REJECT,
     READ_EDGE,
     APPEND,
@@ -195,9 +197,10 @@ class Engine:
     call_size: Annotated[I32, MAX_CALLS]
     call_sent: Annotated[F64, MAX_CALLS]
     call_came: Annotated[F64, MAX_CALLS]  # when an edge began with it
-    call_state: Annotated[I32, MAX_CALLS]  # bit 0 inside, bit 1 the client has gone, bit 2 listed for timeout
+    call_state: Annotated[I32, MAX_CALLS]  # bits: inside; the client has gone; listed for timeout; landed
     call_frame: Annotated[I32, MAX_CALLS]  # the edge whose frame ends with it; -1 none
     call_next: Annotated[I32, MAX_CALLS]
+    call_frame_next: Annotated[I32, MAX_CALLS]  # of a frame that is durable; -2 - p ends one of partition p
     call_later: Annotated[I32, MAX_CALLS]
     call_free: Annotated[I32, MAX_CALLS]
     # segments: what one append made durable, on its way through the stages

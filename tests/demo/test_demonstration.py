@@ -119,7 +119,9 @@ def satisfied(progress: str) -> str:
     """The first activity that a pasted reading of progress shows as satisfied, as soon as it does."""
     deadline = time.monotonic() + WITHIN
     while True:
-        for activity in pasted(progress)["activities"]:
+        told = pasted(progress)
+        assert "activities" in told, told
+        for activity in told["activities"]:
             if activity["satisfied"]:
                 return str(activity["id"])
         assert time.monotonic() < deadline

@@ -144,8 +144,8 @@ def test_an_overloaded_store_falls_behind_and_says_so(small: Scenario, assumed: 
 
 def test_a_shared_row_serialises_the_scorers(small: Scenario, assumed: Calibration) -> None:
     hot = small.but(learning__hot_course_share=1.0)
-    free = run(hot, assumed, load=200.0, seconds=120.0)
-    locked = run(hot.but(system__shared_row=0.9), assumed, load=200.0, seconds=120.0)
+    free = run(hot, assumed, load=300.0, seconds=120.0)
+    locked = run(hot.but(system__shared_row=0.9), assumed, load=300.0, seconds=120.0)
     whole(locked)
     assert locked.means["scored"] > 1.3 * free.means["scored"]
 
