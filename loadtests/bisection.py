@@ -203,13 +203,11 @@ class _Bisection:
             if (more := page.after) is None:
                 return
 
-    def _take(self, ids: Sequence[UUID]) -> Places:
-        """Count what was listed; where its own are."""
+    def _take(self, ids: Sequence[UUID]) -> None:
+        """Count what was listed."""
         places = self._sent.places(ids)
-        own = places[places != NOWHERE]
-        np.add.at(self.found.times, own, 1)
+        np.add.at(self.found.times, places[places != NOWHERE], 1)
         self.found.others.update(id_ for id_, place in zip(ids, places, strict=True) if place == NOWHERE)
-        return own
 
     # -- a cut -------------------------------------------------------------------------------------
 
@@ -218,9 +216,8 @@ class _Bisection:
         drift = part.drift or await self._first_drift(supposed)
         window = _Window(self._middle(part, supposed, drift), part.until)
         while True:
-            page = await self._shelf.page(
-                window.since, part.until, max(WINDOW, len(window.ids)), window.after
-            )
+            more = min(max(WINDOW, len(window.ids)), MOST_IDS)
+            page = await self._shelf.page(window.since, part.until, more, window.after)
             self.found.listed += len(page.ids)
             window.take(page)
             drift = self._drift(window) or drift

@@ -131,6 +131,7 @@ async def removed(pool: asyncpg.Pool, tenant: int, ids: Iterable[str]) -> None:
         row = await pool.fetchrow(
             "delete from statement where tenant = $1 and id = $2 returning authority, pos", tenant, id_
         )
+        assert row is not None
         await counted(pool, tenant, row["authority"], row["pos"], id_, -1)
 
 
@@ -138,6 +139,7 @@ async def doubled(pool: asyncpg.Pool, tenant: int, ids: Iterable[str]) -> None:
     """Store statements once more, at the same instant in a partition that nobody uses."""
     for id_ in map(UUID, ids):
         row = await pool.fetchrow("select * from statement where tenant = $1 and id = $2", tenant, id_)
+        assert row is not None
         copy = {**row, "pos": row["pos"] | (PARTITIONS - 1)}
         names, places = ", ".join(copy), ", ".join(f"${number + 1}" for number in range(len(copy)))
         await pool.execute(f"insert into statement ({names}) values ({places})", *copy.values())
