@@ -32,6 +32,7 @@ from rich.table import Table
 
 from benchmarks.path.driver import Driver, DriverFailed, Load, driving
 from benchmarks.path.system import System, SystemFailed, running
+from loadtests.command import end_in_order, within_option
 from lrs.demo.client import basic
 from tests.kafka.broker import Broker, NoKafka, broker_in
 
@@ -268,15 +269,10 @@ def show(phases: list[Phase], console: Console) -> None:
 @click.option("--seconds", default=60.0, help="Length of the surge; 600 for the whole proof.")
 @click.option("--calm", default=20.0, help="Length of the time before it.")
 @click.option("--rate", default=4000.0, help="Statements a second in the surge.")
-@click.option(
-    "--within",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    help="Where the temporary data directory is made; the disk matters.",
-)
+@within_option
 def main(seconds: float, calm: float, rate: float, within: Path) -> None:
     """Start a real LRS with its log on a real Kafka, surge, and report."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_in_order()
     os.environ.update(SMALL_BATCHES)
 
     async def run(broker: Broker) -> list[Phase]:

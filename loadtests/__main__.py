@@ -152,6 +152,8 @@ def _show(findings: Findings, verdict: Verdict, console: Console) -> None:
         measured = "-" if promise.measured is None else f"{promise.measured:.4g}"
         promises.add_row(promise.name, f"{promise.limit:g}", measured, "yes" if promise.kept else "no")
     console.print(promises)
+    checked = findings["reconciliation"]
+    console.print(f"{checked['acknowledged']:,} statements acknowledged, compared {checked['compared']}")
     for text in (*verdict.wrong, *verdict.doubts):
         console.print(f"- {text}", markup=False)
     name = verdict.judgement.name.lower().replace("_", " ")

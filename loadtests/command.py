@@ -1,4 +1,4 @@
-"""What the commands here have in common: options, and where a report goes."""
+"""What load tests and benchmarks have in common as commands: options, their end, where a report goes."""
 
 from __future__ import annotations
 

@@ -80,8 +80,8 @@ class Exchanges:
 
     def carry_out(self, number: int, due: float) -> None:
         """Do one request that was due at `due`, on the clock of `time.perf_counter`."""
-        tally = self.tally
-        tally.lag.add(time.perf_counter() - due)
+        tally, began = self.tally, time.perf_counter()
+        tally.lag.add(began - due)
         tally.held += self._under_way >= self._user.concurrency
         self._under_way += 1
         tally.outstanding = max(tally.outstanding, self._under_way)
@@ -101,7 +101,9 @@ class Exchanges:
         except Wrong as wrong:
             fate = Fate.WRONG
             tally.problem(f"{kind.name}: {wrong}")
+        begin = due - float(self._agenda.due[number])
         tally.fates[number // self._of] = fate
+        tally.spans.note(number // self._of, began - begin, time.perf_counter() - begin)
         self._under_way -= 1
         if self._producer is not None and fate is Fate.DONE and self._is_sample(number):
             self._until_queryable(number, due)

@@ -1,71 +1,93 @@
-"""What the store says it holds: its public digest, and its ids where the digest does not agree."""
+"""What the store says it holds: its public digest, ids, and the instants at which they were stored."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Final, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from loadtests.reader import Reader
+from loadtests.sent import Digest
+
+MOST_IDS: Final = 10_000
+"""The most ids that one answer lists."""
 
 _EVER: Final = "2100-01-01T00:00:00Z"
 _TRIES: Final = 4
 _PAUSE: Final = 1.0
 """Seconds: about as long as an idle partition takes to move on."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
 
 @dataclass(frozen=True)
-class Digest:
-    """How many ids, and the sum of the first halves of their SHA-256, modulo 2^128: whatever their order."""
+class Page:
+    """Ids in the order in which they were stored, and when each was; where the next page goes on, None
+    when this was the last one."""
 
-    count: int
-    sum: int
-
-    @classmethod
-    def of(cls, ids: Iterable[str]) -> Self:
-        """Of ids of one's own."""
-        numbers = [int.from_bytes(sha256(UUID(id_).bytes).digest()[:16], "big") for id_ in ids]
-        return cls(len(numbers), sum(numbers) % (1 << 128))
+    ids: list[UUID]
+    stored: list[int]
+    after: str | None
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The public digest of the statements stored after `since`."""
+    """The public digest. Instants are the LRS's, in microseconds since 1970; a range is what was stored after
+    its first and not after its second."""
 
     reader: Reader
-    since: str
 
-    async def agrees(self, expected: Digest) -> tuple[bool, str]:
-        """Whether the store's digest is this one, and up to which instant it was told.
+    async def agrees(self, expected: Digest, since: int) -> tuple[bool, int]:
+        """Whether the store's digest after `since` is this one, and up to which instant it was told.
 
         An answer covers what every partition of the log has passed. It is asked for again while that still
         moves on, since what was expected may just not be covered.
         """
         covered = ""
         for _ in range(_TRIES):
-            told = await self._told("/api/v1/digest", until=_EVER)
-            if Digest(told["count"], int(told["sum"], 16)) == expected:
-                return True, told["until"]
+            told = await self.reader.json("/api/v1/digest", {"since": text(since), "until": _EVER})
+            if _digest(told) == expected:
+                return True, instant(told["until"])
             if told["until"] == covered:
                 break
             covered = told["until"]
             await asyncio.sleep(_PAUSE)
-        return False, covered
+        return False, instant(covered)
 
-    async def ids(self, until: str) -> Counter[str]:
-        """The ids of what was stored not after `until`, and how often each is there."""
-        found: Counter[str] = Counter()
-        more: dict[str, str] = {}
-        while True:
-            page = await self._told("/api/v1/digest/ids", until=until, **more)
-            found.update(one["id"] for one in page["ids"])
-            if page["after"] is None:
-                return found
-            more = {"after": page["after"]}
+    async def digest(self, since: int, until: int) -> Digest:
+        """The digest of a range that is covered."""
+        return _digest(await self.reader.json("/api/v1/digest", _range(since, until)))
 
-    async def _told(self, path: str, **parameters: str) -> Any:
-        return await self.reader.json(path, {"since": self.since, **parameters})
+    async def page(self, since: int, until: int, limit: int, after: str | None = None) -> Page:
+        """The first ids of a range, or the next ones, up to `limit`, which is MOST_IDS at most."""
+        more = {} if after is None else {"after": after}
+        asked = {**_range(since, until), "limit": str(limit), **more}
+        told = await self.reader.json("/api/v1/digest/ids", asked)
+        stored = [instant(one["stored"]) for one in told["ids"]]
+        return Page([UUID(one["id"]) for one in told["ids"]], stored, told["after"])
+
+    async def stored(self, id_: UUID) -> int | None:
+        """When a statement was stored; None when it cannot be read."""
+        status, statement = await self.reader.answer("/xapi/statements", {"statementId": str(id_)})
+        return instant(statement["stored"]) if status == 200 else None
+
+
+def instant(text: str) -> int:
+    """Microseconds since 1970 of a time as the LRS writes it."""
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+
+
+def text(instant: int) -> str:
+    """RFC 3339 in UTC."""
+    return (_EPOCH + instant * _MICROSECOND).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _range(since: int, until: int) -> dict[str, str]:
+    return {"since": text(since), "until": text(until)}
+
+
+def _digest(told: Any) -> Digest:
+    return Digest(told["count"], int(told["sum"], 16))

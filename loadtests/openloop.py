@@ -65,7 +65,7 @@ class Share:
         """Send every request of the share when it is due; return when all have ended."""
         self._told.wait()
         numbers = self.agenda.share(self.place, self.of)
-        exchanges = Exchanges(user, self.agenda, Tally(bytearray(len(numbers))), self.of, self.producer)
+        exchanges = Exchanges(user, self.agenda, Tally.of(len(numbers)), self.of, self.producer)
         under_way = []
         for sent, number in enumerate(numbers):
             due = self.begin + float(self.agenda.due[number])

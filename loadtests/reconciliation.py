@@ -12,15 +12,20 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
+from loadtests.bisection import Found, find
 from loadtests.hostile import hostile_id
-from loadtests.ledger import Digest, Ledger
+from loadtests.ledger import Ledger, instant
 from loadtests.plan import Agenda, agent
 from loadtests.reader import Reader
 from loadtests.refusals import Refusal, Refusals, mark
 from loadtests.scenario import WRITING
+from loadtests.sent import Role, Sent
 from loadtests.tally import Fate, Outcome
 from loadtests.target import Inbox
 from lrs.demo.phrase import VERBS
@@ -40,7 +45,10 @@ class Reconciliation:
     """What the comparison came to. Lists show up to SHOWN of what the counts count."""
 
     by_digest: bool = False
-    """Whether the digests agreed, so that no ids had to be listed."""
+    """Whether the digests told everything, so that no ids had to be listed."""
+    digests_read: int = 0
+    ids_read: int = 0
+    """Ids that were listed, or asked for one by one."""
     acknowledged: int = 0
     in_doubt: int = 0
     """Statements of requests that got no final answer: they may be there or not."""
@@ -82,9 +90,17 @@ class Reconciliation:
             found.append("what was acknowledged was not scored in time")
         return [*found, *self.refusal_problems, *self.statement_problems, *self.progress_problems]
 
+    @property
+    def compared(self) -> str:
+        """How it was found out what is stored."""
+        if self.by_digest and not self.ids_read:
+            return "by digest"
+        how = "by digest" if self.by_digest else "bisection"
+        return f"{how}: {self.ids_read:,} ids read"
+
     def record(self) -> dict[str, Any]:
         """As JSON."""
-        return {**asdict(self), "problems": self.problems}
+        return {**asdict(self), "compared": self.compared, "problems": self.problems}
 
 
 async def reconcile(
@@ -104,43 +120,57 @@ async def reconcile(
     """
     result = Reconciliation()
     began = time.monotonic()
-    marks = set(await asyncio.to_thread(mark, inbox)) if inbox else set()
+    marks = await asyncio.to_thread(mark, inbox) if inbox else []
     if await _drained(reader, outcome.merged().positions, marks, patience):
         result.drained = round(time.monotonic() - began, 2)
-    writes = [number for number in range(len(agenda)) if agenda.request(number).kind in WRITING]
-    done = [number for number in writes if outcome.fate(number) is Fate.DONE]
-    doubted = [number for number in writes if outcome.fate(number) in (Fate.IN_DOUBT, Fate.WRONG)]
-    sent = _ids(agenda, done)
-    doubts = _ids(agenda, doubted)
-    ledger = Ledger(reader, since)
-    result.by_digest, until = await ledger.agrees(Digest.of(sent | marks))
-    found = Counter(sent) if result.by_digest else await ledger.ids(until)
-    for id_ in marks:
-        found.pop(id_, None)
-    compare(result, sent, doubts, found, _refused_ids(agenda))
+    sent = await asyncio.to_thread(Sent.by, agenda, outcome, marks)
+    found = await _found(sent, Ledger(reader), instant(since))
+    compare(result, sent, found, _refused_ids(agenda))
     if refusals is not None:
         due = {number for number in _hostile(agenda) if outcome.fate(number) is Fate.DONE}
         compare_refusals(result, due, await asyncio.to_thread(refusals.told, agenda.plan.seed, due))
+    done = [
+        number
+        for number in range(len(agenda))
+        if agenda.request(number).kind in WRITING and outcome.fate(number) is Fate.DONE
+    ]
     rng = random.Random(agenda.plan.seed)
     await _read_statements(result, agenda, rng.sample(done, min(SAMPLED, len(done))), reader)
     await _read_progress(result, agenda, outcome, rng.sample(done, min(SAMPLED, len(done))), reader)
     return result
 
 
-def compare(
-    result: Reconciliation, sent: set[str], doubts: set[str], found: Counter[str], refused: set[str]
-) -> None:
+async def _found(sent: Sent, ledger: Ledger, since: int) -> Found:
+    """What is stored, by the digest alone where everything is there and nothing else."""
+    due = np.flatnonzero(~sent.of_role(Role.IN_DOUBT))
+    agrees, until = await ledger.agrees(sent.digest(due), since)
+    if not agrees:
+        return await find(sent, ledger, since, until)
+    found = Found(np.zeros(len(sent), np.int64), digests=1)
+    found.times[due] = 1
+    return found
+
+
+def compare(result: Reconciliation, sent: Sent, found: Found, refused: set[UUID]) -> None:
     """Set what is stored against what was acknowledged, what is in doubt, and what had to be refused."""
-    stored = found.keys()
-    missing = sorted(sent - stored)
-    twice = sorted(id_ for id_, count in found.items() if count > 1)
-    result.acknowledged, result.in_doubt = len(sent), len(doubts)
-    result.stored = len(stored & (sent | doubts))
-    result.in_doubt_stored = len(stored & doubts)
-    result.foreign = len(stored - sent - doubts)
+    stored, own = found.times > 0, ~sent.of_role(Role.MARK)
+    acknowledged, doubted = sent.of_role(Role.ACKNOWLEDGED), sent.of_role(Role.IN_DOUBT)
+    result.by_digest = not found.listed
+    result.digests_read, result.ids_read = found.digests, found.listed + found.asked
+    result.acknowledged, result.in_doubt = int(acknowledged.sum()), int(doubted.sum())
+    result.stored = int((stored & own).sum())
+    result.in_doubt_stored = int((stored & doubted).sum())
+    result.foreign = len(found.others)
+    missing = _listed(sent, acknowledged & ~stored)
     result.missing_count, result.missing = len(missing), missing[:SHOWN]
+    again = [str(id_) for id_, count in found.others.items() if count > 1]
+    twice = sorted(_listed(sent, own & (found.times > 1)) + again)
     result.twice_count, result.twice = len(twice), twice[:SHOWN]
-    result.refused_stored = sorted(stored & refused)[:SHOWN]
+    result.refused_stored = sorted(map(str, found.others.keys() & refused))[:SHOWN]
+
+
+def _listed(sent: Sent, which: npt.NDArray[np.bool_]) -> list[str]:
+    return sorted(str(sent.id(place)) for place in np.flatnonzero(which).tolist())
 
 
 def compare_refusals(result: Reconciliation, due: set[int], told: list[Refusal]) -> None:
@@ -159,19 +189,17 @@ def compare_refusals(result: Reconciliation, due: set[int], told: list[Refusal])
     result.refusal_problems = problems[:SHOWN]
 
 
-def _ids(agenda: Agenda, numbers: Iterable[int]) -> set[str]:
-    return {id_ for number in numbers for id_ in agenda.sending(number).body.ids}
-
-
-def _refused_ids(agenda: Agenda) -> set[str]:
-    return {hostile_id(agenda.plan.seed, number, place) for number in _hostile(agenda) for place in (0, 1)}
+def _refused_ids(agenda: Agenda) -> set[UUID]:
+    return {
+        UUID(hostile_id(agenda.plan.seed, number, place)) for number in _hostile(agenda) for place in (0, 1)
+    }
 
 
 def _hostile(agenda: Agenda) -> Iterator[int]:
     return (number for number in range(len(agenda)) if agenda.request(number).kind == "hostile")
 
 
-async def _drained(reader: Reader, positions: dict[int, int], marks: set[str], patience: float) -> bool:
+async def _drained(reader: Reader, positions: dict[int, int], marks: list[str], patience: float) -> bool:
     """Wait until the marks can be queried, and what was written up to the positions, or is there now, is
     scored."""
     deadline = time.monotonic() + patience
@@ -194,8 +222,8 @@ async def _drained(reader: Reader, positions: dict[int, int], marks: set[str], p
     for id_ in marks:
         if not await until(partial(queryable, id_)):
             return False
-    for partition, instant in positions.items():
-        if not await until(partial(scored, wait=f"{partition}.{instant}")):
+    for partition, offset in positions.items():
+        if not await until(partial(scored, wait=f"{partition}.{offset}")):
             return False
     return not marks or await until(scored)
 

@@ -158,7 +158,8 @@ def _cores(f: Findings) -> str:
 def _reconciliation(f: Findings) -> str:
     checked = f["reconciliation"]
     lists = ("missing", "twice", "refused_stored", "statement_problems", "progress_problems")
-    rows = [
+    rows = [["compared", escape(checked["compared"])]]
+    rows += [
         [escape(name.replace("_", " ")), _figure(name, value)]
         for name, value in checked.items()
         if isinstance(value, int | float)

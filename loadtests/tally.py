@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import msgspec
 from msgspec import Struct, field
 
 from loadtests.histogram import Histogram
+from loadtests.span import Spans
 
 INTERVALS: Final = 60
 """Equal parts of a run for which latencies are told apart."""
@@ -62,6 +63,8 @@ class Tally(Struct):
 
     fates: bytearray
     """The Fate of each request of its share, in order."""
+    spans: Spans = field(default_factory=lambda: Spans.of(0))
+    """When each of them was under way."""
     latency: dict[str, Latency] = {}
     """By the name of the request's kind."""
     intervals: list[Interval] = field(default_factory=lambda: [Interval() for _ in range(INTERVALS)])
@@ -78,9 +81,14 @@ class Tally(Struct):
     outstanding: int = 0
     """Requests under way at once, at most."""
     positions: dict[int, int] = {}
-    """For each partition of the log the newest position that a write returned."""
+    """For each partition of the log the offset after the newest write that told one."""
     problems: dict[str, int] = {}
     """Wrong answers, and what was busy or broken, by text."""
+
+    @classmethod
+    def of(cls, requests: int) -> Self:
+        """Of a share of so many requests, before the first."""
+        return cls(bytearray(requests), Spans.of(requests))
 
     def problem(self, text: str) -> None:
         """Count a text; what comes beyond the first kinds of text is counted together."""
@@ -89,10 +97,10 @@ class Tally(Struct):
         self.problems[text] = self.problems.get(text, 0) + 1
 
     def position(self, text: str) -> None:
-        """Remember a write's position, partition and instant with a dot between them."""
-        partition, _, instant = text.partition(".")
-        if partition.isdigit() and instant.isdigit():
-            self.positions[int(partition)] = max(self.positions.get(int(partition), 0), int(instant))
+        """Remember a write's position, partition and offset with a dot between them."""
+        partition, _, offset = text.partition(".")
+        if partition.isdigit() and offset.isdigit():
+            self.positions[int(partition)] = max(self.positions.get(int(partition), 0), int(offset))
 
 
 class Outcome(Struct):
@@ -112,8 +120,16 @@ class Outcome(Struct):
         tally = self.tallies[number % len(self.tallies)]
         return Fate.IN_DOUBT if tally is None else Fate(tally.fates[number // len(self.tallies)])
 
+    def spans(self, requests: int) -> Spans:
+        """When each request was under way, by number; those of a process that never told, at any time."""
+        found, of = Spans.of(requests), len(self.tallies)
+        for place, tally in enumerate(self.tallies):
+            if tally is not None:
+                found.begun[place::of], found.ended[place::of] = tally.spans.begun, tally.spans.ended
+        return found
+
     def merged(self) -> Tally:
-        """All in one; `fates` is empty."""
+        """All in one; `fates` and `spans` are empty."""
         total = Tally(bytearray())
         for tally in self.tallies:
             if tally is None:
@@ -130,8 +146,8 @@ class Outcome(Struct):
             total.broken += tally.broken
             total.held += tally.held
             total.outstanding += tally.outstanding
-            for partition, instant in tally.positions.items():
-                total.position(f"{partition}.{instant}")
+            for partition, offset in tally.positions.items():
+                total.position(f"{partition}.{offset}")
             for text, count in tally.problems.items():
                 total.problems[text] = total.problems.get(text, 0) + count
         return total
@@ -157,7 +173,7 @@ def unpack(content: bytes) -> Tally:
 
 
 def _encoded(value: Any) -> Any:
-    if isinstance(value, Histogram):
+    if isinstance(value, Histogram | Spans):
         return value.packed()
     raise NotImplementedError
 
@@ -165,4 +181,6 @@ def _encoded(value: Any) -> Any:
 def _decoded(kind: type, value: Any) -> Any:
     if kind is Histogram:
         return Histogram.unpacked(value)
+    if kind is Spans:
+        return Spans.unpacked(value)
     raise NotImplementedError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,7 @@ from benchmarks.path.probe import NotSeen, Probe
 from benchmarks.path.report import Report, environment, show
 from benchmarks.path.system import OVERRIDDEN, System, SystemFailed, running
 from loadtests.bodies import Body, Supply
+from loadtests.command import end_in_order, within_option
 from loadtests.rendering import make_bodies
 from lrs.demo.career import demonstration_catalogue
 from tests.kafka.broker import Broker, NoKafka, broker_in
@@ -56,12 +56,7 @@ FAILURES = (SystemFailed, DriverFailed, NotSeen, NoKafka)
     help="Where the log is: in the store, on a Kafka that is started for it, or each load with both in turn.",
 )
 @click.option("--soak", is_flag=True, help="Only batches at full load, for as long as --seconds says.")
-@click.option(
-    "--within",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("data"),
-    help="Where the temporary data directory is made; the disk matters.",
-)
+@within_option
 @click.option(
     "--json",
     "json_file",
@@ -81,8 +76,7 @@ def main(
     json_file: Path | None,
 ) -> None:
     """Start a real LRS in a fresh directory, drive it over HTTP at full and at half load, and report."""
-    # A request to end is an orderly one: what was started is stopped, the directory deleted.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    end_in_order()
     console = Console()
     if not console.is_terminal:
         console = Console(width=PAGE)

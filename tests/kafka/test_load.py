@@ -18,10 +18,11 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.path.system import running
-from loadtests.ledger import Digest, Ledger
+from loadtests.ledger import Ledger, instant
 from loadtests.reader import Reader
 from loadtests.report import page
 from loadtests.scenario import Curve, LoadError, RequestKind, Scenario
+from loadtests.sent import Digest
 from loadtests.target import Inbox, Target
 from loadtests.trial import Findings, Trial
 from loadtests.verdict import GeneratorLimits, Judgement, Objectives, Verdict
@@ -172,13 +173,13 @@ async def test_what_the_simulator_emits_is_accepted_to_the_last_statement(stand:
         for line in np.split(text[: ends[-1]], ends[:-1])
     }
     async with Reader(stand.target) as reader:
-        ledger = Ledger(reader, await reader.through())
+        ledger, since = Ledger(reader), instant(await reader.through())
         done = await asyncio.to_thread(emit_kafka, emission, address, topic, 0.0, quiet)
         assert done["failed_statements"] == 0
         assert done["statements"] > 1_000
 
         async def all_stored() -> bool:
-            return (await ledger.agrees(Digest.of(ids)))[0]
+            return (await ledger.agrees(Digest.of(ids), since))[0]
 
         await until(all_stored, 120)
 

@@ -6,8 +6,9 @@ import asyncio
 
 import numpy as np
 
-from loadtests.ledger import Digest, Ledger
+from loadtests.ledger import Ledger, instant
 from loadtests.reader import Reader
+from loadtests.sent import Digest
 from loadtests.target import Target
 from simulator.emission import Emission, emit_http
 from simulator.scenario import load
@@ -23,11 +24,11 @@ async def test_what_the_simulator_posts_is_stored_to_the_last_statement(target: 
         for line in np.split(text[: ends[-1]], ends[:-1])
     }
     async with Reader(target) as reader:
-        since = await reader.through()
+        since = instant(await reader.through())
         done = await asyncio.to_thread(
             emit_http, emission, f"{target.address}/xapi", f"{target.key}:{target.secret}", 0.0, 4, quiet
         )
         assert done["failed_statements"] == 0
         assert done["statements"] >= len(ids) > 800
-        agrees, _ = await Ledger(reader, since).agrees(Digest.of(ids))
+        agrees, _ = await Ledger(reader).agrees(Digest.of(ids), since)
         assert agrees

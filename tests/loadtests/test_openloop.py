@@ -10,11 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from loadtests.planning import make_plan
 from loadtests.reconciliation import Reconciliation
 from loadtests.scenario import Curve, RequestKind, Scenario
+from loadtests.span import TICK_US
 from loadtests.tally import Outcome
 from loadtests.target import Target
 from loadtests.trial import Trial
@@ -114,6 +116,13 @@ async def test_several_processes_send_and_see_what_one_does(tmp_path: Path) -> N
     assert two.complete
     assert once == twice
     assert [len(tally.fates) for tally in two.tallies if tally] == [(once + 1) // 2, once // 2]
+    due = np.frombuffer(make_plan(EVEN, 5, NOW).due) * 1e6
+    for outcome in (one, two):
+        spans = outcome.spans(once)
+        begun, ended = spans.begun * np.int64(TICK_US), spans.ended * np.int64(TICK_US)
+        assert (begun > due - TICK_US).all()
+        assert (ended >= begun).all()
+        assert (spans.ended < np.iinfo(np.uint32).max).all(), "each was noted"
     alone, together = one.merged(), two.merged()
     assert together.statements == alone.statements == once
     assert [interval.due for interval in together.intervals] == [interval.due for interval in alone.intervals]

@@ -6,24 +6,36 @@ import asyncio
 import re
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from loadtests.__main__ import main
-from loadtests.ledger import Digest
-from loadtests.reconciliation import Reconciliation, compare, compare_refusals, outcomes
+from loadtests.bisection import Found
+from loadtests.plan import Agenda
+from loadtests.planning import make_plan
+from loadtests.reader import Reader
+from loadtests.reconciliation import Reconciliation, compare, compare_refusals, outcomes, reconcile
 from loadtests.refusals import Refusal
+from loadtests.report import page
 from loadtests.scenario import Curve, LoadError, RequestKind, Scenario
+from loadtests.sent import Digest, Role, Sent
+from loadtests.tally import Fate, Outcome, Tally
 from loadtests.target import Inbox, Target
 from loadtests.trial import Trial
 from loadtests.verdict import GeneratorLimits, Judgement, Objectives
+from lrs.store.digest import EVERYBODY, LEVELS
+from lrs.store.term import PARTITION_BITS, PARTITIONS
 from tests.http.client import Client
+from tests.http.sample import statement
 from tests.http.system import System
 from tests.http.wire import served
 
@@ -38,6 +50,7 @@ BATCHES = Scenario(
 )
 _ID = re.compile(rb'\{"id":"([0-9a-f-]{36})","actor"')
 _NINTH = 9
+NOW = 1_795_000_000_000_000
 
 
 class Liar:
@@ -80,7 +93,90 @@ async def test_acknowledged_statements_that_were_lost_fail_the_run_however_fast(
     assert checked["missing"] == sorted(liar.lost)[:20]
     assert checked["stored"] == checked["acknowledged"] - len(liar.lost)
     assert not checked["by_digest"]
+    assert f"bisection: {checked['ids_read']:,} ids read" in page(findings)
     assert all(promise.kept for promise in verdict.promises)
+
+
+async def sent_one_by_one(client: Client, agenda: Agenda) -> Outcome:
+    """Each request of an agenda, when the one before was answered."""
+    tally, clock = Tally.of(len(agenda)), asyncio.get_running_loop().time
+    begun = clock()
+    for number in range(len(agenda)):
+        began = clock() - begun
+        answer = await client.post(agenda.sending(number).body.content)
+        assert answer.status == 200, answer
+        tally.fates[number] = Fate.DONE
+        tally.spans.note(number, began, clock() - begun)
+        tally.position(answer.headers["x-lrs-position"])
+    return Outcome([tally], 0.0)
+
+
+async def counted(pool: asyncpg.Pool, tenant: int, authority: int, pos: int, id_: UUID, times: int) -> None:
+    """Change the digest of a store by one statement, once more or once less."""
+    for whose in (authority, EVERYBODY):
+        for level in LEVELS:
+            key = tenant, whose, level, pos >> PARTITION_BITS >> level, pos % PARTITIONS
+            await pool.execute(
+                "insert into statement_digest as d (tenant, authority, level, bucket, partition, count, sum)"
+                " values ($1, $2, $3, $4, $5, $6, $7)"
+                " on conflict (tenant, authority, level, bucket, partition)"
+                " do update set count = d.count + excluded.count, sum = d.sum + excluded.sum",
+                *(*key, times, Decimal(times * Digest.of([str(id_)]).sum)),
+            )
+
+
+async def removed(pool: asyncpg.Pool, tenant: int, ids: Iterable[str]) -> None:
+    """Take statements out of a store, as if persist had never seen them."""
+    for id_ in map(UUID, ids):
+        row = await pool.fetchrow(
+            "delete from statement where tenant = $1 and id = $2 returning authority, pos", tenant, id_
+        )
+        assert row is not None
+        await counted(pool, tenant, row["authority"], row["pos"], id_, -1)
+
+
+async def doubled(pool: asyncpg.Pool, tenant: int, ids: Iterable[str]) -> None:
+    """Store statements once more, at the same instant in a partition that nobody uses."""
+    for id_ in map(UUID, ids):
+        row = await pool.fetchrow("select * from statement where tenant = $1 and id = $2", tenant, id_)
+        assert row is not None
+        copy = {**row, "pos": row["pos"] | (PARTITIONS - 1)}
+        names, places = ", ".join(copy), ", ".join(f"${number + 1}" for number in range(len(copy)))
+        await pool.execute(f"insert into statement ({names}) values ({places})", *copy.values())
+        await counted(pool, tenant, copy["authority"], copy["pos"], id_, 1)
+
+
+async def test_what_was_removed_or_doubled_behind_its_back_is_found_by_reading_a_part(
+    system: System, client: Client, target: Target
+) -> None:
+    batches = msgspec.structs.replace(
+        BATCHES, peak=16.0, seconds=5.0, request=[RequestKind("send", 1, statements=100, learners=3)]
+    )
+    agenda = Agenda(await asyncio.to_thread(make_plan, batches, 3, NOW))
+    assert len(agenda) > 60
+    async with Reader(target) as reader:
+        since = await reader.through()
+        outcome = await sent_one_by_one(client, agenda)
+        intact = await reconcile(agenda, outcome, reader, since, patience=60)
+        assert (intact.compared, intact.problems) == ("by digest", [])
+
+        lost = sorted([*agenda.sending(5).body.ids[7:9], agenda.sending(50).body.ids[0]])
+        more = agenda.sending(30).body.ids[-1:]
+        await removed(system.pool, client.tenant, lost)
+        await doubled(system.pool, client.tenant, more)
+        assert (await client.post(statement())).status == 200
+        # Two that were stored, though nobody knew: the one is lost as a whole.
+        [tally] = [tally for tally in outcome.tallies if tally is not None]
+        tally.fates[20] = tally.fates[40] = Fate.IN_DOUBT
+        await removed(system.pool, client.tenant, agenda.sending(40).body.ids)
+        checked = await reconcile(agenda, outcome, reader, since, patience=60)
+    assert (checked.missing_count, checked.missing) == (3, lost)
+    assert (checked.twice_count, checked.twice) == (1, more)
+    assert (checked.in_doubt, checked.in_doubt_stored, checked.foreign) == (200, 100, 1)
+    assert checked.acknowledged == agenda.statements - 200
+    assert checked.stored == agenda.statements - 100 - 3
+    assert 0 < checked.ids_read < 0.6 * checked.stored
+    assert checked.compared == f"bisection: {checked.ids_read:,} ids read"
 
 
 async def test_the_command_judges_by_the_slo_file_and_leaves_a_report(
@@ -112,11 +208,20 @@ def test_an_unknown_scenario_is_told_without_starting_anything() -> None:
 
 
 def test_what_is_there_twice_refused_or_foreign_is_told_apart() -> None:
+    ids = [uuid4() for _ in range(6)]
+    roles = [Role.ACKNOWLEDGED] * 3 + [Role.IN_DOUBT] * 2 + [Role.MARK]
+    span = np.zeros(6, np.int64)
+    sent = Sent.of([id_.bytes for id_ in ids], range(6), roles, span, span)
+    bad, other = uuid4(), uuid4()
+    found = Found(np.array([1, 2, 0, 1, 0, 1]), Counter({bad: 1, other: 2}), listed=7, asked=2)
     result = Reconciliation()
-    found = Counter({"a": 1, "b": 2, "d": 1, "bad": 1, "other": 1})
-    compare(result, {"a", "b", "c"}, {"d", "e"}, found, {"bad"})
-    assert (result.missing, result.twice, result.refused_stored) == (["c"], ["b"], ["bad"])
+    compare(result, sent, found, {bad, uuid4()})
+    assert result.missing == [str(ids[2])]
+    assert result.twice == sorted(map(str, (ids[1], other)))
+    assert result.refused_stored == [str(bad)]
+    assert (result.acknowledged, result.in_doubt) == (3, 2)
     assert (result.stored, result.in_doubt_stored, result.foreign) == (3, 1, 2)
+    assert (result.by_digest, result.ids_read) == (False, 9)
     result.drained = 0.1
     assert len(result.problems) == 3
 
