@@ -8,7 +8,9 @@ the worker.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import faust
@@ -32,6 +34,11 @@ if TYPE_CHECKING:
 SESSION = 6.0
 """Least seconds of silence after which a group gives a worker's partitions away: brokers refuse less
 unless they are told otherwise (`group.min.session.timeout.ms`)."""
+
+PAUSE = 0.016
+"""Least seconds between two reads. As long as nobody takes what aiokafka fetched it fetches no more, so
+that what comes meanwhile comes in one answer: where 250 records come in a second, a record costs a third
+of the CPU, here and in the brokers. What comes after a pause is read at once."""
 
 
 def options(brokers: Brokers, silence: float, instance: str = "") -> dict[str, Any]:
@@ -84,6 +91,7 @@ class Consumer(ResumingConsumer, driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._instants: dict[int, Instants] = {}
+        self._has_read = 0.0
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -98,11 +106,13 @@ class Consumer(ResumingConsumer, driver.Consumer):
         return log.record(raw, instants) if isinstance(log, KafkaTopic) else record_of(raw, instants)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        await asyncio.sleep(self._has_read + PAUSE - monotonic())
         try:
             found = await super()._getmany(active_partitions, timeout)
         except NoOffsetForPartitionError:
             # From the moment between the assignment and our seek: the group has no offsets, ever.
             return {}
+        self._has_read = monotonic()
         try:
             return await self._with_blobs(found)
         except Exception as error:
