@@ -20,7 +20,7 @@ from faust.transport.drivers import aiokafka as driver
 from lrs.log.instants import Instants
 from lrs.log.kafka import KafkaLog, blob_of, record_of
 from lrs.log.kafka_topic import KafkaTopic
-from lrs.stream.resumption import ResumingConsumer
+from lrs.stream.resumption import SHORTEST_PAUSE, ResumingConsumer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
 SESSION = 6.0
 """Least seconds of silence after which a group gives a worker's partitions away: brokers refuse less
 unless they are told otherwise (`group.min.session.timeout.ms`)."""
-
-PAUSE = 0.016
-"""Least seconds between two reads. As long as nobody takes what aiokafka fetched it fetches no more, so
-that what comes meanwhile comes in one answer: where 250 records come in a second, a record costs a third
-of the CPU, here and in the brokers. What comes after a pause is read at once."""
 
 
 def options(brokers: Brokers, silence: float, instance: str = "") -> dict[str, Any]:
@@ -106,7 +101,9 @@ class Consumer(ResumingConsumer, driver.Consumer):
         return log.record(raw, instants) if isinstance(log, KafkaTopic) else record_of(raw, instants)
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        await asyncio.sleep(self._has_read + PAUSE - monotonic())
+        # As long as nobody takes what aiokafka fetched it fetches no more: what comes meanwhile comes in
+        # one answer, and costs less, here and in the brokers.
+        await asyncio.sleep(self._has_read + SHORTEST_PAUSE - monotonic())
         try:
             found = await super()._getmany(active_partitions, timeout)
         except NoOffsetForPartitionError:
