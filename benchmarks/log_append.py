@@ -50,14 +50,14 @@ class Cpu:
                 server += times.user + times.system
         return time.process_time(), server
 
-    def line(self, name: str, statements: int) -> float:
-        """Print the figures for so many statements; return statements per second."""
+    def line(self, name: str, count: int, unit: str = "statement") -> float:
+        """Print the figures for so many statements, or whatever is counted; return how many a second."""
         wall = time.perf_counter() - self._wall
         own, server = self._read()
-        rate = statements / wall
+        rate = count / wall
         print(
-            f"{name:58} {rate:9,.0f}/s   client {(own - self._own) / statements * 1e6:5.1f}"
-            f"   PostgreSQL {(server - self._server) / statements * 1e6:5.1f} us a statement",
+            f"{name:58} {rate:9,.0f}/s   client {(own - self._own) / count * 1e6:5.1f}"
+            f"   PostgreSQL {(server - self._server) / count * 1e6:5.1f} us for each {unit}",
             flush=True,
         )
         return rate

@@ -108,7 +108,8 @@ class Brokers:
         self._lock = threading.Lock()
 
     async def producer(self, longest: int) -> AIOKafkaProducer:
-        """A started producer of records of up to so many bytes: what it has sent is durable, and there once.
+        """A started producer of records, and of batches, of up to so many bytes: what it has sent is durable,
+        and there once.
 
         Raises KafkaError or OSError when no broker answers.
         """
@@ -117,6 +118,8 @@ class Brokers:
             acks="all",
             enable_idempotence=True,
             max_request_size=longest,
+            # Its own limit of 16 KiB would send what is there to send in many small requests.
+            max_batch_size=longest,
             request_timeout_ms=int(self.patience * 1000),
         )
         try:

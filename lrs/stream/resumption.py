@@ -27,6 +27,9 @@ else:
 FETCH_ANEW = 0.1
 """Seconds after which a fetch is begun anew while partitions are full, or there is none to read."""
 
+SHORTEST_PAUSE = 0.008
+"""Least seconds between two reads, so that under load a read finds more than one record."""
+
 
 class RecordMessage(ConsumerMessage):
     """A message that knows the log record it came from."""

@@ -16,7 +16,7 @@ from faust.types import TP
 from mode import Service
 
 from lrs.log.port import Fenced, Record
-from lrs.stream.resumption import ResumingConsumer
+from lrs.stream.resumption import SHORTEST_PAUSE, ResumingConsumer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 BEAT = 1.0
 """Seconds between two heartbeats."""
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.008, 0.02
-"""Seconds between two reads: while there is something to read, so that a read finds more than one
-record, and when there was nothing for a while."""
+LONGEST_PAUSE = 0.02
+"""Seconds between two reads when there was nothing for a while."""
 
 READ_RECORDS, READ_BYTES = 64, 4 << 20
 """The most that one read takes of a partition."""

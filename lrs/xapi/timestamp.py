@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
+
+import numpy as np
 
 from lrs.xapi.kernel.time import NO_TIME, read_timestamp
 from lrs.xapi.text import as_buffer
@@ -18,6 +21,12 @@ def format_timestamp(instant: int) -> str:
     ``instant`` is in microseconds since 1970; it must lie in the years 1 to 9999 (else OverflowError).
     """
     return (_EPOCH + instant * _MICROSECOND).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def format_timestamps(instants: Sequence[int]) -> list[str]:
+    """`format_timestamp` of each, in a fraction of the time; that they lie in its years is not checked."""
+    found: list[str] = np.datetime_as_string(np.array(instants, "M8[us]"), timezone="UTC").tolist()
+    return found
 
 
 def parse_timestamp(text: str, version: Version = Version.V1_0_3) -> int | None:

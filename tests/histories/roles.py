@@ -17,8 +17,9 @@ from lrs.log.port import EVIDENCE, STATEMENTS
 from lrs.stream.assignment import Assignment
 from lrs.stream.outbox import Outbox
 from lrs.stream.persist import Persist
+from lrs.stream.resumption import SHORTEST_PAUSE
 from lrs.stream.stage import Unobserved
-from lrs.stream.transport import BEAT, READ_BYTES, READ_RECORDS, SHORTEST_PAUSE
+from lrs.stream.transport import BEAT, READ_BYTES, READ_RECORDS
 from lrs.stream.worker import TICK
 from tests.histories.loop import Process
 from tests.histories.pool import Pool

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from collections import Counter
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from lrs.composition.kafka import brokers_of, declared_topics
 from lrs.log.topics import carry_out, compare
 from lrs.settings import Settings
 from lrs.store import outcome
+from lrs.stream.outbox import Outbox
 from tests.store.path import CATALOGUE, Path, said, void
 from tests.stream.processes import REPOSITORY, until
 
@@ -134,6 +136,34 @@ async def test_each_outcome_is_published_at_least_once_and_in_order_whatever_is_
     assert sum(map(len, sent)) > len(told), "what was not marked was sent again"
     assert {one["kind"] for one in told if not one["holds"]} >= {"module.completed", "course.completed"}
     await path.proven()
+
+
+async def test_outcomes_that_wait_go_in_few_batches(
+    broker: Broker, database: str, pool: asyncpg.Pool, tmp_path: File
+) -> None:
+    settings = await asyncio.to_thread(settings_for, broker, database, tmp_path)
+    path = await Path.open(pool)
+    await path.send([said(number) for number in range(200)])
+    await pool.execute("update stage_partition set owner = 'worker' where stage = 'score'")
+    told = await journal(path)
+    counts: list[int] = []
+    brokers = brokers_of(settings)
+    outbox = Outbox(
+        pool, brokers, settings.kafka_outcomes, PARTITIONS, "worker", published=counts.append
+    )  # fmt: skip
+    publishing = asyncio.create_task(outbox.run())
+    try:
+        await all_published(path)
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+        brokers.close()
+    waiting = Counter(one["partition"] for one in told)
+    assert min(waiting.values()) > 50, "more than 16 KiB of each partition"
+    assert sorted(counts) == sorted(waiting.values())
+    assert await asyncio.to_thread(published, settings, broker) == [
+        [one for one in told if one["partition"] == partition] for partition in range(PARTITIONS)
+    ]
 
 
 async def test_the_documented_consumer_knows_what_stands(

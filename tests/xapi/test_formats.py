@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lrs.xapi.kernel.time import NO_LENGTH, NO_TIME, read_duration
 from lrs.xapi.render import format_uuid
 from lrs.xapi.text import as_buffer, is_iri, is_language_tag, parse_uuid
-from lrs.xapi.timestamp import format_timestamp, parse_timestamp
+from lrs.xapi.timestamp import format_timestamp, format_timestamps, parse_timestamp
 from lrs.xapi.version import Version, negotiate
 from tests.xapi import reference
 
@@ -149,6 +149,12 @@ def test_an_instant_is_written_with_six_digits_in_utc() -> None:
     assert format_timestamp(0) == "1970-01-01T00:00:00.000000Z"
     with pytest.raises(OverflowError):
         format_timestamp(10**18)
+
+
+def test_many_timestamps_are_written_like_one() -> None:
+    instants = [0, -1, 999_999, 1_709_294_400_000_000, 1_709_294_400_000_001, -62_135_596_800_000_000]
+    assert format_timestamps(instants) == [format_timestamp(instant) for instant in instants]
+    assert format_timestamps([]) == []
 
 
 @given(st.uuids())
