@@ -226,7 +226,7 @@ class Order:
     "--capacity-seconds", default=15.0, show_default=True, help="For how long capacity is measured."
 )
 @click.option(
-    "--calibration", type=click.Path(path_type=Path, exists=True), help="Service times of this machine."
+    "--calibration", type=click.Path(path_type=Path), help="Service times, as in the simulator's commands."
 )
 @click.option("--slo", type=click.Path(path_type=Path), help="What must be kept (TOML) at a peak up to 1.")
 @click.option("--seed", type=int, help="Repeats a plan.")

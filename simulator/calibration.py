@@ -32,7 +32,9 @@ STANDING = ("edge", "persist", "score", "postgresql")
 """Processes that use a share of a core whatever comes: they look into the log, tell metrics, beat."""
 _STANDING: dict[str, Rule] = {**dict.fromkeys(STANDING, number(0, 1)), "source": text}
 
-_SHIPPED = Path(str(resources.files("simulator") / "calibrations" / "assumed.toml"))
+_SHIPPED = Path(str(resources.files("simulator") / "calibrations"))
+ASSUMED = "assumed"
+"""The shipped file that counts where none is named; it has every component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,14 @@ class Calibration:
 
 
 def load_calibration(path: Path | None = None) -> Calibration:
-    """Read a calibration file; without one, the shipped one, which is assumed. Raises ScenarioError."""
-    path = path or _SHIPPED
+    """Read a calibration file, or a shipped one by its name; without one, ASSUMED. Raises ScenarioError."""
+    path = path or Path(ASSUMED)
+    if not path.suffix:
+        if path.name not in shipped():
+            raise ScenarioError(
+                path.name, "(file)", str(path), f"must be a .toml file, or one of {', '.join(shipped())}"
+            )
+        path = _SHIPPED / f"{path.name}.toml"
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -95,14 +103,19 @@ def load_calibration(path: Path | None = None) -> Calibration:
     )
 
 
+def shipped() -> list[str]:
+    """The names of the calibrations that come with the package."""
+    return sorted(path.stem for path in _SHIPPED.glob("*.toml"))
+
+
 def written(components: dict[str, dict[str, Any]], standing: dict[str, Any], about: dict[str, Any]) -> str:
     """A calibration file: microseconds for each of COMPONENTS, cores for each of STANDING, what stands
     behind them.
 
     What is not given stays as the shipped file has it, its source saying so. `load_calibration` reads it.
     """
-    shipped = tomllib.loads(_SHIPPED.read_text(encoding="utf-8"))
-    parts = {"about": about, **{name: components.get(name, shipped[name]) for name in COMPONENTS}}
+    assumed = tomllib.loads((_SHIPPED / f"{ASSUMED}.toml").read_text(encoding="utf-8"))
+    parts = {"about": about, **{name: components.get(name, assumed[name]) for name in COMPONENTS}}
     sections = []
     for name, section in {**parts, "standing": standing}.items():
         lines = [f"{key} = {_toml(value)}" for key, value in section.items()]

@@ -40,7 +40,7 @@ calibration_option = click.option(
     "--calibration",
     type=click.Path(path_type=Path),
     default=None,
-    help="Service times; without it those that come with the package, which are assumed.",
+    help="Service times: a file, or the name of one that comes with the package; else they are assumed.",
 )
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), default=None, help="Files are OUT.html and OUT.json."

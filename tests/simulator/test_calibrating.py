@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from simulator.calibrating import calibrate
-from simulator.calibration import Calibration, load_calibration, written
+from simulator.calibrating import LOADS as RUN_LOADS
+from simulator.calibrating import UNSEEN, calibrate, keep, turns
+from simulator.calibration import Calibration, load_calibration, shipped, written
 from simulator.cli import main
 from simulator.fitting import fit, not_negative, variation
 from simulator.measurement import Measured, measured
@@ -240,3 +241,28 @@ def test_a_written_calibration_says_which_parts_stayed_assumed() -> None:
     data = tomllib.loads(written({}, STANDING, ABOUT))
     assert data["reject"]["source"].startswith("assumed")
     assert data["standing"]["persist"] == 0.02
+
+
+def test_unseen_loads_run_in_turn_with_those_of_the_fit_and_are_kept_apart(tmp_path: Path) -> None:
+    assert turns(0) == list(RUN_LOADS)
+    two = turns(2)
+    assert two[:4] == [RUN_LOADS[0], UNSEEN[0], RUN_LOADS[1], UNSEEN[1]]
+    assert [two.count(load) for load in (*RUN_LOADS, *UNSEEN)] == [2] * len(RUN_LOADS + UNSEEN)
+    keep([(load, {"scenario": {"title": load.name}}) for load in two], tmp_path)
+    for name, loads in (("calibration", RUN_LOADS), ("unseen", UNSEEN)):
+        titles = [
+            msgspec.json.decode((tmp_path / f"{name}-{number}.json").read_bytes())["scenario"]["title"]
+            for number in range(2 * len(loads))
+        ]
+        assert titles == [load.name for load in loads] * 2
+    done = CliRunner().invoke(main, ["calibrate", "--unseen", "1"])
+    assert done.exit_code == 2
+    assert "--keep" in done.output
+
+
+def test_a_shipped_calibration_goes_by_its_name() -> None:
+    assert "one-core" in shipped()
+    assert load_calibration(Path("one-core")).measured
+    assert not load_calibration().measured
+    with pytest.raises(ScenarioError, match="one of assumed, one-core"):
+        load_calibration(Path("unheard-of"))
