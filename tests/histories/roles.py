@@ -159,7 +159,7 @@ class BrokerSource:
     async def read(self, positions: dict[int, int]) -> list[Record]:
         """Records from these offsets on."""
         name = self._topic.name
-        raws = None
+        instants, raws = self._instants, None
         while raws is None:
             try:
                 raws = await self._brokers.asked(
@@ -167,8 +167,10 @@ class BrokerSource:
                 )
             except KafkaConnectionError:
                 await asyncio.sleep(FETCH_ANEW)  # a consumer asks until the brokers are back
+        if instants is not self._instants:
+            return []  # what was fetched before a seek is dropped, and read anew
         return [
-            self._topic.record(raw, self._instants.get(raw.partition) or Instants(raw.offset + 1, 0))
+            self._topic.record(raw, instants.get(raw.partition) or Instants(raw.offset + 1, 0))
             for raw in raws
         ]
 
