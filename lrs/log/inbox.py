@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 
 from lrs.log.brokers import unavailable
 from lrs.log.kafka_topic import KafkaTopic
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 INBOX: Final = "inbox"
 """The stage's topic, whatever its name on the brokers."""
+
+BYTES_HEADER: Final = "lrs-bytes"
+"""Header of a refused record that did not fit: how long its value was, in decimal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +71,32 @@ class Inbox(KafkaTopic):
         headers: dict[str, bytes] = {}
         for name, content in raw.headers or ():
             headers.setdefault(name.lower(), content or b"")
-        end = instants.take(raw.offset, raw.timestamp, 1)
+        # The time may be the producer's, who says what it likes: even one that the store has no room for.
+        end = instants.take(raw.offset, min(raw.timestamp, time.time_ns() // 1_000_000), 1)
         return InboxRecord(raw.partition, raw.offset, end, raw.value or b"", (), 1, raw.key, headers)
 
     async def reject(self, records: Sequence[tuple[InboxRecord, Mapping[str, str]]]) -> None:
         """Send records to the topic of those that are refused, as they came, with further headers that
-        say why; return when all are durable. Raises LogUnavailable."""
+        say why; return when all are durable. One that is longer than the topic takes (it may have come
+        compressed) goes there without all that came with it. Raises LogUnavailable."""
         with unavailable(self._brokers.servers):
             async with asyncio.timeout(self._brokers.patience):
                 producer = await self._producing()
-                sent = [
-                    await producer.send(
-                        self._rejected,
-                        record.value,
-                        key=record.key,
-                        headers=[
-                            *record.headers.items(),
-                            *((name, text.encode()) for name, text in why.items()),
-                        ],
-                    )
-                    for record, why in records
-                ]
+                sent = [await self._send(producer, record, why) for record, why in records]
                 await asyncio.gather(*sent)
+
+    async def _send(
+        self, producer: AIOKafkaProducer, record: InboxRecord, why: Mapping[str, str]
+    ) -> asyncio.Future[Any]:
+        said = [(name, text.encode()) for name, text in why.items()]
+        try:
+            sent: asyncio.Future[Any] = await producer.send(
+                self._rejected, record.value, key=record.key, headers=[*record.headers.items(), *said]
+            )
+        except MessageSizeTooLargeError:
+            said.append((BYTES_HEADER, str(len(record.value)).encode()))
+            sent = await producer.send(self._rejected, b"", headers=said)
+        return sent
 
     async def _producing(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -207,8 +207,9 @@ class Intake:
             Claims([tenant] * len(ids), ids, digests, numbers),
         )
         return [
-            (frame.records[number], _conflict(ids[places[0]], places[0] - numbers.index(number)))
+            (record, _conflict(record.value, places[0] - numbers.index(number), ids[places[0]]))
             for number, places in (appended.conflicts or {}).items()
+            for record in [frame.records[number]]
         ]
 
     def _why(self, record: InboxRecord, why: _Refused) -> dict[str, str]:
@@ -242,10 +243,10 @@ def _refuse_missing_data(data: bytes, statements: Sequence[Statement]) -> None:
                 )
 
 
-def _conflict(id_: bytes, index: int) -> _Refused:
+def _conflict(data: bytes, index: int, id_: bytes) -> _Refused:
     return _Refused(
         "conflict",
-        f"$[{index}].id",
+        f"{_path(data, index)}.id",
         f"a statement id is given to one statement only, and {format_uuid(id_)} is another's",
         "1.0.3 Part Three 2.1.1; IEEE 9274.1.1 4.2.4.1",
     )

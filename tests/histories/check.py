@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -22,13 +21,17 @@ from lrs.store.derivation import Derivation
 from lrs.store.evidence import Authorities, events_of
 from lrs.store.name import Names
 from lrs.store.reread import Stored, reread
-from tests.histories.plan import Item, id_of, statement_of
-from tests.histories.program import DICTIONARIES, TENANT, in_force
+from tests.histories.arrival import arrivals_of, wrongs_of_inbox
+from tests.histories.plan import id_of, statement_of
+from tests.histories.program import DICTIONARIES, PARTITIONS, TENANT, in_force
+from tests.histories.said import everything_said
 
 if TYPE_CHECKING:
     from lrs.scoring.outcome import Turn
-    from tests.histories.answers.statement import Statement
-    from tests.histories.world import Sent, World
+    from tests.histories.answers.statement import Statement as Row
+    from tests.histories.plan import Item
+    from tests.histories.said import AllSaid
+    from tests.histories.world import World
 
 EXPECTED = (
     "Fenced", "InterfaceError", "ConnectionDoesNotExistError", "InFailedSQLTransactionError",
@@ -39,24 +42,23 @@ EXPECTED = (
 
 def wrongs(world: World) -> list[str]:
     """What is wrong; nothing, as a rule."""
+    arrivals = arrivals_of(world)
+    said = everything_said(world, arrivals)
     return [
         *world.seen.missed,
         *_errors(world),
         *_instants(world),
-        *_stored(world),
-        *_voided(world),
+        *_stored(world, said),
+        *_voided(world, said),
+        *(wrongs_of_inbox(world, arrivals, said) if world.plan.has_intake else ()),
         *_read(world),
         *_journal(world),
         *_derived(world),
     ]
 
 
-def _rows(world: World) -> list[Statement]:
+def _rows(world: World) -> list[Row]:
     return sorted(world.database.table("statement").values(), key=lambda row: row.pos)
-
-
-def _items(sent: Sent) -> list[tuple[UUID, Item]]:
-    return [(id_of(item.id), item) for item in sent.request.items]
 
 
 def _errors(world: World) -> list[str]:
@@ -80,7 +82,7 @@ def _instants(world: World) -> list[str]:
     return found
 
 
-def _stored(world: World) -> list[str]:
+def _stored(world: World, said: AllSaid) -> list[str]:
     """Acknowledged is stored once, refused is not stored, a request is one or nothing."""
     found = []
     known = world.database.table("known_id")
@@ -91,62 +93,41 @@ def _stored(world: World) -> list[str]:
     for row in rows:
         if known.get((TENANT, row.id), (None, None))[1] != row.pos:
             found.append(f"statement {row.id} is not where its id is known")
-    stored = {row.id: row for row in rows}
-    for id_ in digests.keys() - stored.keys():
+    stored = {row.id for row in rows}
+    for id_ in digests.keys() - stored:
         found.append(f"the id {id_} is known, and no statement is stored")
     buried = {value[0]: value for value in world.database.table("dead_letter").values()}
     for id_, reason, detail in buried.values():
         if reason != "conflict" or not world.plan.kafka:
             found.append(f"statement {id_} was buried: {reason}, {detail}")
-    senders = Counter((id_, statement_of(item).digest) for sent in world.sent for id_, item in _items(sent))
+    sayers = Counter((id_, each.statement.digest) for id_, all_said in said.items() for each in all_said)
     for sent in world.sent:
-        there = [id_ in stored and digests[id_] == statement_of(item).digest for id_, item in _items(sent)]
+        parts = [(id_of(item.id), statement_of(item).digest) for item in sent.request.items]
+        there = [id_ in stored and digests[id_] == digest for id_, digest in parts]
         if sent.outcome is None:
-            mine = [
-                present
-                for (id_, item), present in zip(_items(sent), there, strict=True)
-                if senders[id_, statement_of(item).digest] == 1
-            ]
+            mine = [present for part, present in zip(parts, there, strict=True) if sayers[part] == 1]
             if any(mine) and not all(there) and not world.plan.kafka:
                 found.append(f"of a request that was never answered only a part is stored: {sent.request}")
             continue
-        for (id_, item), present in zip(_items(sent), there, strict=True):
+        for (id_, _), present in zip(parts, there, strict=True):
             late = world.plan.kafka and id_ in buried and id_ in stored
             if not sent.outcome.conflicts and not present and not late:
-                found.append(f"statement {id_} was acknowledged, and is not stored: {item}")
-    found += _refused(world, stored, digests)
-    found += [
-        f"statement {row.id} is stored with other bytes"
-        for row in rows
-        if DICTIONARIES.decompress(row.dictionary, row.raw) not in _raws(world, row.id)
-    ]
+                found.append(f"statement {id_} was acknowledged, and is not stored: {sent.request}")
+    for row in rows:
+        same = [each for each in said.get(row.id, ()) if each.statement.digest == digests.get(row.id)]
+        if not any(each.accepted for each in same):
+            found.append(f"statement {row.id} is stored, but everybody who sent it was refused")
+        elif not any(each.authority == row.authority for each in same):
+            found.append(f"statement {row.id} is stored as that of {row.authority}, who did not send it")
+        elif DICTIONARIES.decompress(row.dictionary, row.raw) not in {each.statement.raw for each in same}:
+            found.append(f"statement {row.id} is stored with other bytes")
     return found
 
 
-def _refused(world: World, stored: dict[UUID, Any], digests: dict[UUID, bytes]) -> list[str]:
-    """What was refused only is not stored; and what is stored was sent."""
-    found = []
-    accepted: set[tuple[UUID, bytes]] = set()
-    for sent in world.sent:
-        # On Kafka, who sends again what was not answered may be refused for what another one was promised
-        # meanwhile, and whose first attempt comes first is settled by persist.
-        unsettled = world.plan.kafka and sent.attempts > 1
-        if sent.outcome is None or not sent.outcome.conflicts or unsettled:
-            accepted |= {(id_, statement_of(item).digest) for id_, item in _items(sent)}
-    for id_ in stored:
-        if (id_, digests[id_]) not in accepted:
-            found.append(f"statement {id_} is stored, but everybody who sent it was refused")
-    return found
-
-
-def _raws(world: World, id_: UUID) -> set[bytes]:
-    return {statement_of(item).raw for sent in world.sent for its, item in _items(sent) if its == id_}
-
-
-def _voided(world: World) -> list[str]:
+def _voided(world: World, said: AllSaid) -> list[str]:
     """Out of sight is what a stored statement voids that may void it, unless it is a void itself."""
     rows = {row.id: row for row in _rows(world)}
-    meant = {row.id: _item_of(world, row) for row in rows.values()}
+    meant = {row.id: _item_of(said, row) for row in rows.values()}
     voided = set()
     for id_, item in meant.items():
         if item is None or not item.voids or item.target is None:
@@ -165,13 +146,9 @@ def _voided(world: World) -> list[str]:
     ]
 
 
-def _item_of(world: World, row: Statement) -> Item | None:
+def _item_of(said: AllSaid, row: Row) -> Item | None:
     raw = DICTIONARIES.decompress(row.dictionary, row.raw)
-    for sent in world.sent:
-        for id_, item in _items(sent):
-            if id_ == row.id and statement_of(item).raw == raw:
-                return item
-    return None
+    return next((each.item for each in said.get(row.id, ()) if each.statement.raw == raw), None)
 
 
 def _read(world: World) -> list[str]:
@@ -219,7 +196,8 @@ def _journal(world: World) -> list[str]:
 def _published(world: World, numbers: dict[int, int]) -> list[str]:
     """Every outcome is published, by partition in the order of the numbers, repetitions aside."""
     found = []
-    for partition, values in enumerate(world.brokers.outcomes):
+    for partition in range(PARTITIONS):
+        values = world.brokers.outcomes.get(partition, ())
         first = dict.fromkeys(msgspec.json.decode(value)["number"] for value in values)
         if list(first) != list(range(1, numbers.get(partition, 0) + 1)):
             found.append(f"of partition {partition}'s outcomes these were published: {list(first)}")
@@ -262,7 +240,7 @@ def _newest(world: World, subject: tuple[int, ...]) -> Any:
     return max(rows, key=lambda row: row.revision)
 
 
-async def _fold(world: World, rows: list[Statement], state: State) -> list[Turn]:
+async def _fold(world: World, rows: list[Row], state: State) -> list[Turn]:
     pool, catalogue = world.outside(), in_force()
     stored = [
         Stored(row.tenant, row.pos, row.id.bytes, row.authority, row.flags, row.dictionary, row.raw)

@@ -13,9 +13,11 @@ from unittest.mock import patch
 
 import lrs.http.framing
 import lrs.log.claiming
+import lrs.log.inbox
 import lrs.log.kafka
 import lrs.store.catalogue
 import lrs.stream.assignment
+import lrs.stream.intake
 import lrs.stream.outbox
 import lrs.stream.score
 from lrs.scoring.warming import warm
@@ -42,8 +44,10 @@ def time_of_histories() -> Iterator[None]:
         patch.object(lrs.http.framing, "time", clock),
         patch.object(lrs.log.claiming, "time", clock),
         patch.object(lrs.log.claiming, "log", Silent()),
+        patch.object(lrs.log.inbox, "time", clock),
         patch.object(lrs.log.kafka, "time", clock),
         patch.object(lrs.stream.assignment, "perf_counter", now),
+        patch.object(lrs.stream.intake, "time", clock),
         patch.object(lrs.stream.outbox, "log", Silent()),
         patch.object(lrs.stream.score, "monotonic", now),
         patch.object(lrs.store.catalogue, "compiled", compiled),  # a file of YAML costs more than a history
@@ -91,21 +95,17 @@ def shortest(plan: Plan, wrong: Callable[[Plan], bool], tries: int = 1500) -> Pl
     before = None
     while before != plan.size:
         before = plan.size
-        clients = [list(requests) for requests in plan.clients]
-        flat = [(number, place) for number, requests in enumerate(clients) for place in range(len(requests))]
-
-        def with_requests(kept: list[tuple[int, int]], clients: Any = clients, plan: Plan = plan) -> Plan:
-            chosen = set(kept)
-            return replace(
+        for who in ("clients", "producers"):
+            flat = [
+                (number, place)
+                for number, sent in enumerate(getattr(plan, who))
+                for place in range(len(sent))
+            ]
+            plan = _only(
                 plan,
-                clients=[
-                    [request for place, request in enumerate(requests) if (number, place) in chosen]
-                    for number, requests in enumerate(clients)
-                ],
+                who,
+                _least(flat, lambda kept, plan=plan, who=who: fails(_only(plan, who, kept))),  # type: ignore[misc]
             )
-
-        plan = with_requests(_least(flat, lambda kept: fails(with_requests(kept))))
-        plan = replace(plan, clients=[requests for requests in plan.clients if requests])
         faults = _least(list(plan.faults), lambda kept, plan=plan: fails(replace(plan, faults=kept)))  # type: ignore[misc]
         plan = replace(plan, faults=faults)
         order = _least(
@@ -117,6 +117,14 @@ def shortest(plan: Plan, wrong: Callable[[Plan], bool], tries: int = 1500) -> Pl
             if smaller != plan and fails(smaller):
                 plan = smaller
     return plan
+
+
+def _only(plan: Plan, who: str, kept: list[tuple[int, int]]) -> Plan:
+    """The plan with these of what the clients, or the producers, send, by whose it is and its place."""
+    sent = [[] for _ in getattr(plan, who)]  # type: list[list[Any]]
+    for number, place in kept:
+        sent[number].append(getattr(plan, who)[number][place])
+    return replace(plan, **{who: [each for each in sent if each]})  # type: ignore[arg-type]
 
 
 def _least(parts: list[Any], fails: Callable[[list[Any]], bool]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Kafka in memory: the brokers of one topic as the log's adapter sees them, and a consumer group.
+"""Kafka in memory: the brokers as the adapters of the log and of the inbox see them, and a consumer group.
 
 The group gives partitions away without waiting for whoever had them, as a real one does when a
 member was silent: so every change of it makes zombies.
@@ -7,14 +7,15 @@ member was silent: so every change of it makes zombies.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
-from lrs.log.brokers import Topic
+from lrs.log.brokers import Topic, unavailable
 from tests.histories.loop import Loop, Process, current_process
 
 GAP = 5
@@ -23,18 +24,40 @@ GAP = 5
 FITTING = 3
 """Records that a batch has room for."""
 
-_TOPIC = Topic(uuid.UUID(int=7), 2, 3, {"max.message.bytes": "1000000", "retention.ms": "-1"})
-
 
 @dataclass(frozen=True)
 class Raw:
-    """A record as a client gives it; `timestamp`: ms since 1970, by the broker's clock."""
+    """A record as a client gives it; `timestamp`: ms since 1970."""
 
     partition: int
     offset: int
     timestamp: int
-    value: bytes
+    value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    key: bytes | None = None
+
+
+class Written:
+    """What stands in a topic, by partition. `longest`: bytes of a record."""
+
+    def __init__(self, number: int, partitions: int, longest: int) -> None:
+        self.described = Topic(
+            uuid.UUID(int=number), partitions, 3, {"max.message.bytes": str(longest), "retention.ms": "-1"}
+        )
+        self.longest = longest
+        self.records: list[list[Raw]] = [[] for _ in range(partitions)]
+        self.ends = [0] * partitions
+        """The offset that comes next, by partition."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many records there are, by partition."""
+        return tuple(len(records) for records in self.records)
+
+    def add(self, raw: Raw) -> None:
+        """Let a record be the last of its partition."""
+        self.records[raw.partition].append(raw)
+        self.ends[raw.partition] = raw.offset + (2 if raw.offset % GAP == GAP - 2 else 1)
 
 
 class Brokers:
@@ -43,62 +66,94 @@ class Brokers:
     servers = "brokers"
     patience = 10.0
 
-    def __init__(self, loop: Loop, partitions: int, appended: Callable[[], None]) -> None:
-        self.loop, self._appended = loop, appended
-        self.topic_of_all = _TOPIC
-        self.records: list[list[Raw]] = [[] for _ in range(partitions)]
-        self.outcomes: list[list[bytes]] = [[] for _ in range(partitions)]
+    def __init__(self, loop: Loop, topics: Mapping[str, Written], appended: Callable[[str], None]) -> None:
+        """`appended` is told the topic of what became durable."""
+        self.loop, self.topics, self._appended = loop, topics, appended
+        self.outcomes: dict[int, list[bytes]] = {}
         """By partition: what was published of the journal of outcomes."""
-        self._next = [0] * partitions
+        self._absences, self._back = 0, 0.0
 
-    def append(self, partition: int, value: bytes, headers: Sequence[tuple[str, bytes]]) -> Raw:
-        """Make a record durable."""
-        offset = self._next[partition]
-        raw = Raw(partition, offset, int(self.loop.time() * 1000), value, headers)
-        self.records[partition].append(raw)
-        self._next[partition] = offset + (2 if offset % GAP == GAP - 2 else 1)
-        self._appended()
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        value: bytes | None,
+        headers: Sequence[tuple[str, bytes]],
+        *,
+        key: bytes | None = None,
+        timestamp: int | None = None,
+    ) -> Raw:
+        """Make a record durable; `timestamp`: ms since 1970, if not by the brokers' clock."""
+        written = self.topics[topic]
+        appended = int(self.loop.time() * 1000) if timestamp is None else timestamp
+        raw = Raw(partition, written.ends[partition], appended, value, headers, key)
+        written.add(raw)
+        self._appended(topic)
         return raw
 
-    def ends(self) -> list[int]:
-        """The offset that comes next, by partition."""
-        return list(self._next)
-
-    def read(self, positions: Mapping[int, int], most: int) -> list[Raw]:
+    def read(self, topic: str, positions: Mapping[int, int], most: int) -> list[Raw]:
         """Records of each partition from an offset on."""
+        records = self.topics[topic].records
         return [
             raw
             for partition, offset in positions.items()
-            for raw in [each for each in self.records[partition] if each.offset >= offset][:most]
+            for raw in [each for each in records[partition] if each.offset >= offset][:most]
         ]
 
+    def publish(self, partition: int, values: Sequence[bytes]) -> None:
+        """Make a batch of outcomes durable."""
+        self.outcomes.setdefault(partition, []).extend(values)
+
+    def go_away(self, seconds: float) -> None:
+        """Answer nobody for so long; answers on their way are lost, whatever they were about is done."""
+        self._absences += 1
+        self._back = self.loop.time() + seconds
+
     async def asked(self, what: str, answer: Callable[[], Any]) -> Any:
-        """Ask the brokers: the question travels, and the answer does."""
+        """Ask the brokers: the question travels, and the answer does.
+
+        Raises KafkaConnectionError. While the brokers are away the client tries again, or does not.
+        """
         process = current_process()
         if process is not None and not process.alive:
             raise KafkaConnectionError("this process is dead")
         answered = self.loop.create_future()
 
-        def tell(result: Any) -> None:
-            if not answered.done():
+        def tell(result: Any, absences: int) -> None:
+            if answered.done():
+                return
+            if self._absences != absences:
+                answered.set_exception(KafkaConnectionError("the brokers are away"))
+            else:
                 answered.set_result(result)
 
-        def act() -> None:
-            result = answer()
-            self.loop.send(process, ("answer of the brokers", what), lambda: tell(result))
+        def reply(result: Any, absences: int) -> None:
+            self.loop.send(process, ("answer of the brokers", what), lambda: tell(result, absences))
 
-        self.loop.send(None, ("brokers", what), act)
+        def travel() -> None:
+            if process is None or process.alive:
+                self.loop.send(None, ("brokers", what), act)
+
+        def act() -> None:
+            if self.loop.time() >= self._back:
+                reply(answer(), self._absences)
+            elif self.loop.pick(2):
+                reply(None, -1)
+            else:
+                self.loop.call_at(self._back, travel, context=contextvars.Context())
+
+        travel()
         return await answered
 
-    # What KafkaLog asks.
+    # What the adapters ask.
 
     async def producer(self, longest: int) -> Producer:
         """A started producer."""
-        return Producer(self)
+        return Producer(self, longest)
 
     async def topic(self, name: str) -> Topic:
-        """What there is to know of the topic."""
-        return self.topic_of_all
+        """What there is to know of a topic."""
+        return self.topics[name].described
 
     async def cluster_id(self) -> str:
         """The cluster's id."""
@@ -108,27 +163,40 @@ class Brokers:
         """Start, end and newest timestamp, by partition."""
 
         def found() -> dict[int, tuple[int, int, int]]:
+            written = self.topics[name]
             return {
-                partition: (0, self._next[partition], records[-1].timestamp if records else -1)
-                for partition, records in enumerate(self.records)
+                partition: (0, written.ends[partition], max((raw.timestamp for raw in records), default=-1))
+                for partition, records in enumerate(written.records)
             }
 
-        return await self.asked("offsets", found)
+        with unavailable(self.servers):
+            return await self.asked("offsets", found)
 
 
 class Producer:
     """Stands where AIOKafkaProducer stands: idempotent, so that a record is there once."""
 
-    def __init__(self, brokers: Brokers) -> None:
-        self._brokers = brokers
+    def __init__(self, brokers: Brokers, longest: int) -> None:
+        self._brokers, self._longest = brokers, longest
 
     async def send(
-        self, topic: str, value: bytes, *, partition: int, headers: Sequence[tuple[str, bytes]]
+        self,
+        topic: str,
+        value: bytes,
+        *,
+        key: bytes | None = None,
+        partition: int = 0,
+        headers: Sequence[tuple[str, bytes]],
     ) -> asyncio.Task[Raw]:
         """Send a record; what is returned is done when it is durable."""
         brokers = self._brokers
+        size = len(value) + len(key or b"") + sum(len(name) + len(content) for name, content in headers)
+        if size > self._longest:
+            raise MessageSizeTooLargeError(f"{size} bytes are more than {self._longest}")
         return asyncio.get_running_loop().create_task(
-            brokers.asked("append", lambda: brokers.append(partition, value, headers))
+            brokers.asked(
+                f"append {topic}", lambda: brokers.append(topic, partition, value, headers, key=key)
+            )
         )
 
     def create_batch(self) -> Batch:
@@ -139,7 +207,7 @@ class Producer:
         """Send a batch, which is durable as a whole; what is returned is done when it is."""
         brokers = self._brokers
         return asyncio.get_running_loop().create_task(
-            brokers.asked("outcomes", lambda: brokers.outcomes[partition].extend(batch.values))
+            brokers.asked("outcomes", lambda: brokers.publish(partition, batch.values))
         )
 
     async def stop(self) -> None:

@@ -5,9 +5,11 @@ A mistake is made here, by replacing one part, and never by a switch in the prod
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lrs.log.inbox import InboxRecord
 from lrs.log.port import STATEMENTS, Appended, Claims
 from lrs.log.postgres import PostgresLog, Ring
 from lrs.store import lease
@@ -15,6 +17,7 @@ from lrs.store.batch import Batch
 from lrs.store.name import Names
 from lrs.store.sql import queries
 from lrs.store.statement import StatementStore
+from lrs.stream.intake import Intake
 from lrs.stream.persist import Persist
 from tests.histories.answers import log
 from tests.histories.answers.lease import StagePartition
@@ -157,11 +160,52 @@ class _Said:
         return (row[0], 0) if table == "log_head" else row
 
 
+class IntakeOffsetFirst(Program):
+    """The intake commits its offset, and then makes durable what it stands for."""
+
+    class _Intake(Intake):
+        async def process(self, partition: int, epoch: int, records: Sequence[Any]) -> None:
+            async with self._pool.acquire() as connection, connection.transaction():
+                await lease.advance_past(connection, self.name, partition, epoch, records)
+            sender = await self._sender()
+            refused: list[Any] = []
+            for frame in self._framed(records, sender, refused):
+                refused += await self._append(partition, sender.tenant, frame)
+            if refused:
+                await self._inbox.reject([(record, self._why(record, why)) for record, why in refused])
+
+    intake_type = _Intake
+
+
+class IdOfTheMoment(Program):
+    """A statement of the inbox without an id gets one that follows from when it is read."""
+
+    class _Intake(Intake):
+        def _id(self, record: InboxRecord, index: int) -> uuid.UUID:
+            return uuid.uuid5(uuid.NAMESPACE_OID, f"{record.partition}/{record.offset}/{index}/{now()}")
+
+    intake_type = _Intake
+
+
+class ConflictUntold(Program):
+    """A record of the inbox whose id is another's is passed over, and nobody is told."""
+
+    class _Intake(Intake):
+        async def _append(self, partition: int, tenant: int, frame: Any) -> Any:
+            await super()._append(partition, tenant, frame)
+            return []
+
+    intake_type = _Intake
+
+
 MISTAKES: Mapping[str, Callable[[], Program]] = {
     "the offset is committed after the output": OffsetAfterOutput,
     "nothing fences a worker that lost its partition": NoFence,
     "evidence is written outside of the transaction": EvidenceOutside,
     "a void and its target do not wait for each other": VoidsUnordered,
     "the edge says when a statement was stored": StoredByTheEdge,
+    "the intake commits its offset before the append": IntakeOffsetFirst,
+    "an id that is missing follows from the moment": IdOfTheMoment,
+    "nobody is told of a conflict in the inbox": ConflictUntold,
 }
 """What each does wrong, and the program that does it."""

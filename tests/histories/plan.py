@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -28,13 +28,14 @@ _NAMESPACE = uuid.UUID("6f1b1c3e-57a5-4c57-9a0e-6d1b6b1f2d10")
 @dataclass(frozen=True)
 class Item:
     """One statement. `id`: numbers its id; `target`: the id of the statement that it voids, or refers to;
-    `variant`: two of one id that differ here are different statements."""
+    `variant`: two of one id that differ here are different statements; `named`: whether the id is sent."""
 
     id: int
     learner: int = 0
     target: int | None = None
     voids: bool = False
     variant: int = 0
+    named: bool = True
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,22 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Produced:
+    """A record that somebody produces to the inbox. `form`: how it says its statements, or what is wrong
+    with it (`tests.histories.inbox.FORMS`); `keyed`: whether it has a key, which then chooses the partition;
+    `after`: seconds that the producer waits before."""
+
+    items: Sequence[Item]
+    form: str = "plain"
+    partition: int = 0
+    keyed: bool = False
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
 class Fault:
-    """What goes wrong before the step with this number: its kind, whom it concerns, for how long."""
+    """What goes wrong before the step with this number: its kind, whom it concerns (a place in the list of
+    processes, of which the intake's are the last), for how many seconds."""
 
     step: int
     kind: str
@@ -60,7 +75,8 @@ class Fault:
 @dataclass(frozen=True)
 class Plan:
     """`clients`: what each sends, one request after the other. `order`: by number of the choice, what is
-    chosen; 0, the usual, where nothing is said. `workers`: of each stage."""
+    chosen; 0, the usual, where nothing is said. `workers`: of each stage. `producers`: what each produces to
+    the inbox, where the log is on Kafka; `voids`: what the intake's credential may void: none, own or any."""
 
     clients: Sequence[Sequence[Request]]
     faults: Sequence[Fault] = ()
@@ -68,19 +84,37 @@ class Plan:
     kafka: bool = False
     workers: int = 2
     readers: int = 1
+    producers: Sequence[Sequence[Produced]] = ()
+    voids: str = "any"
 
     @property
     def size(self) -> tuple[int, int, int]:
-        """How much there is to understand: requests, faults, choices that are not the usual one."""
-        return sum(len(requests) for requests in self.clients), len(self.faults), len(self.order)
+        """How much there is to understand: requests and records, faults, choices that are not the usual."""
+        sent = sum(len(each) for each in (*self.clients, *self.producers))
+        return sent, len(self.faults), len(self.order)
+
+    @property
+    def has_intake(self) -> bool:
+        """Whether somebody produces; an intake needs a log on Kafka."""
+        return self.kafka and bool(self.producers)
 
 
-CRASH, PAUSE, CUT, RESET, JUMP, REBALANCE, RESTART = (
-    "crash", "pause", "cut", "reset", "jump", "rebalance", "restart"
+CRASH, PAUSE, CUT, RESET, JUMP, REBALANCE, RESTART, AWAY = (
+    "crash", "pause", "cut", "reset", "jump", "rebalance", "restart", "brokers away"
 )  # fmt: skip
 KINDS = (CRASH, CRASH, PAUSE, PAUSE, PAUSE, CUT, RESET, JUMP, RESTART)
+KINDS_ON_KAFKA = (*KINDS, *(REBALANCE,) * 5, AWAY, AWAY)
 STEPS = 400
 """Faults happen before this step."""
+
+FORMS: tuple[Sequence[str], Sequence[str]] = (
+    ("plain", "plain", "array", "version 2.0"),
+    (
+        "empty array", "time of nobody", "no value", "cut short", "no UTF-8", "too deep",
+        "a bad one among them", "an id twice", "version 3.1", "no data", "longer than can be refused",
+    ),
+)  # fmt: skip
+"""How a record of the inbox is made: as is right, and as a hostile or careless producer does it."""
 
 
 class Dice:
@@ -132,16 +166,40 @@ def drawn(seed: int) -> tuple[Plan, Dice]:
 
     clients = [[request() for _ in range(dice.randint(1, 3))] for _ in range(dice.randint(1, 3))]
     kafka = dice.random() < 0.4
-    kinds = KINDS + (REBALANCE,) * 5 if kafka else KINDS
+
+    def produced() -> Produced:
+        count = dice.choice((1, 1, 2, 3))
+        items = {each.id: each for each in (item() for _ in range(count))}
+        form = dice.choice(FORMS[dice.random() < 0.3])
+        return Produced(
+            [replace(each, named=dice.random() < 0.6) for each in items.values()],
+            form,
+            dice.randrange(2),
+            dice.random() < 0.3,
+            dice.choice((0.0, 0.0, 0.0, 0.02, 0.3)),
+        )
+
+    def produces() -> list[Produced]:
+        records = [produced() for _ in range(dice.randint(1, 4))]
+        return [*records, dice.choice(records)] if dice.random() < 0.4 else records
+
+    producers = [produces() for _ in range(dice.choice((0, 1, 1, 2)))] if kafka else []
+
+    def target() -> int:
+        at_intake = producers and dice.random() < 0.3
+        return -dice.randint(1, 2) if at_intake else dice.randrange(12)
+
+    kinds = KINDS_ON_KAFKA if kafka else KINDS
     faults = [
         Fault(
             int(STEPS * dice.random() ** 1.5),
             dice.choice(kinds),
-            dice.randrange(12),
+            target(),
             dice.choice((0.3, 2.0, 7.0, 7.0)),
         )
         for _ in range(dice.choice((0, 1, 2, 3)))
     ]
+
     order: dict[int, int] = {}
     plan = Plan(
         clients,
@@ -150,6 +208,8 @@ def drawn(seed: int) -> tuple[Plan, Dice]:
         kafka=kafka,
         workers=dice.choice((1, 2, 2)),
         readers=dice.choice((0, 1, 2)),
+        producers=producers,
+        voids=dice.choice(("any", "own", "none")) if producers else "any",
     )
     return plan, Dice(order, dice, dice.choice((0.0, 0.1, 0.5, 1.0)))
 
@@ -164,7 +224,7 @@ def id_of(number: int) -> uuid.UUID:
 def statement_of(item: Item) -> Statement:
     """What is sent for an item, read as the edge reads it."""
     said: dict[str, Any] = {
-        "id": str(id_of(item.id)),
+        **({"id": str(id_of(item.id))} if item.named else {}),
         "actor": {"objectType": "Agent", "mbox": f"mailto:learner{item.learner}@example.org"},
         "timestamp": f"2026-02-{item.id + 1:02}T10:{item.learner:02}:00Z",
     }

@@ -10,6 +10,7 @@ from uuid import NAMESPACE_DNS, UUID, uuid5
 
 import msgspec
 
+from lrs.log.inbox import Inbox
 from lrs.log.kafka import KafkaLog
 from lrs.log.port import EVIDENCE, STATEMENTS
 from lrs.log.postgres import PostgresLog, Ring
@@ -23,10 +24,13 @@ from lrs.store.lease import Leases
 from lrs.store.name import Names
 from lrs.store.statement import StatementStore
 from lrs.store.term import key
+from lrs.stream.intake import Intake, Sender
 from lrs.stream.persist import Persist
 from lrs.stream.score import Score
+from tests.histories import inbox
 from tests.histories.answers import all_answers
 from tests.histories.answers.name import Name
+from tests.histories.kafka import Written
 from tests.histories.plan import AUTHORITIES
 from tests.store.path import CATALOGUE
 
@@ -34,9 +38,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.histories.database import Answer, Database
+    from tests.histories.plan import Plan
     from tests.histories.world import World
 
 PARTITIONS = 2
+OUTCOMES = "outcomes"
+"""The topic to which the journal of outcomes is published."""
+
 TENANT = 1
 
 
@@ -68,7 +76,7 @@ class Program:
         """The log of statements."""
         if world.plan.kafka:
             brokers: Any = world.brokers
-            return KafkaLog(pool, brokers, STATEMENTS, brokers.topic_of_all)
+            return KafkaLog(pool, brokers, STATEMENTS, brokers.topics[STATEMENTS].described)
         return PostgresLog(pool, STATEMENTS, PARTITIONS, Ring())
 
     def evidence_log(self, pool: Any) -> PostgresLog:
@@ -98,9 +106,42 @@ class Program:
             max_records=4, max_statements=8, claims=world.plan.kafka,
         )  # fmt: skip
 
+    intake_type: Callable[..., Intake] = Intake
+
+    def intake(self, world: World, pool: Any) -> tuple[Intake, Inbox]:
+        """The stage that takes statements from the inbox, and the inbox."""
+        brokers: Any = world.brokers
+        read = Inbox(
+            brokers, inbox.TOPIC, brokers.topics[inbox.TOPIC].described, inbox.REJECTED, inbox.LONGEST
+        )
+
+        async def sender() -> Sender:
+            return Sender(TENANT, intake_authority(world.plan), world.plan.voids, True)
+
+        stage = self.intake_type(
+            pool, read, self.statement_log(world, pool), DICTIONARIES, sender,
+            max_records=4, max_statements=4, frame_statements=3, frame_bytes=1 << 20,
+        )  # fmt: skip
+        return stage, read
+
     def score(self, pool: Any) -> Score:
         """The stage that scores."""
         return Score(pool, Names(pool), max_records=4, max_statements=8)
+
+
+def topics() -> dict[str, Written]:
+    """The topics on the brokers, empty."""
+    return {
+        STATEMENTS: Written(7, PARTITIONS, 1_000_000),
+        inbox.TOPIC: Written(inbox.TOPIC_NUMBER, PARTITIONS, 1_000_000),
+        inbox.REJECTED: Written(9, 1, inbox.LONGEST),
+        OUTCOMES: Written(10, PARTITIONS, 1_000_000),
+    }
+
+
+def intake_authority(plan: Plan) -> int:
+    """As whom statements of the inbox are taken: the first one may void whatever anybody said."""
+    return 1 if plan.voids == "any" else 2
 
 
 def furnish(database: Database) -> None:

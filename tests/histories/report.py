@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.histories.answers import name_of
+from tests.histories.arrival import arrivals_of
 from tests.histories.history import happen, time_of_histories
 from tests.histories.plan import Dice, Item, Plan, drawn
 
@@ -24,14 +25,22 @@ def told(plan: Plan, program: Program | None = None) -> str:
         for request in requests:
             items = ", ".join(_item(item) for item in request.items)
             lines.append(f"client {number} sends to edge {request.edge} as {request.authority}: {items}")
+    for number, records in enumerate(plan.producers if plan.has_intake else ()):
+        for record in records:
+            items = ", ".join(_item(item) for item in record.items)
+            place = "a key" if record.keyed else f"partition {record.partition}"
+            lines.append(f"producer {number} produces to {place}, {record.form}: {items}")
+    if plan.has_intake:
+        lines.append(f"the intake may void: {plan.voids}")
     lines += [f"{step:5d} {' '.join(_word(word) for word in words)}" for step, *words in world.notes]
     return "\n".join([*lines, *(f"WRONG: {each}" for each in wrong)])
 
 
 def _item(item: Item) -> str:
+    name = f"{item.id}" if item.named else f"{item.id} without its id"
     if item.target is None:
-        return f"{item.id} of learner {item.learner}" + (" (other)" if item.variant else "")
-    return f"{item.id} {'voids' if item.voids else 'refers to'} {item.target}"
+        return f"{name} of learner {item.learner}" + (" (other)" if item.variant else "")
+    return f"{name} {'voids' if item.voids else 'refers to'} {item.target}"
 
 
 def _word(word: object) -> str:
@@ -47,6 +56,8 @@ class Coverage:
     faults: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
+    """What became of the inbox's."""
 
     def add(self, world: World) -> None:
         """Count one more."""
@@ -62,6 +73,12 @@ class Coverage:
             else:
                 self.answers["repeated" if sent.outcome.repeated else "accepted"] += 1
 
+        for arrival in arrivals_of(world):
+            told = [dict(refusal.headers)["lrs-reason"].decode() for _, refusal in arrival.refusals]
+            self.records[told[0] if told else "accepted"] += 1
+            self.records["refused twice"] += len(told) > 1
+            self.records["read twice"] += arrival.read > 1
+
     def merge(self, other: Coverage) -> None:
         """Count what another one counted."""
         self.histories += other.histories
@@ -69,6 +86,7 @@ class Coverage:
         self.faults += other.faults
         self.ended += other.ended
         self.answers += other.answers
+        self.records += other.records
 
     def line(self, seconds: float) -> str:
         """The counts, for people."""
@@ -79,6 +97,7 @@ class Coverage:
                 f"{title}: " + ", ".join(f"{count} {name}" for name, count in counts.most_common())
                 for title, counts in (
                     ("requests", self.answers),
+                    ("records of the inbox", self.records),
                     ("faults", self.faults),
                     ("workers ended", self.ended),
                 )

@@ -7,26 +7,30 @@ the assignment. What stands here instead does what `lrs.stream.transport` and `l
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from aiokafka.errors import KafkaConnectionError
+
 from lrs.http.framing import Framer, Outcome
 from lrs.log.instants import Instants
-from lrs.log.kafka import record_of
-from lrs.log.port import EVIDENCE, STATEMENTS
+from lrs.log.port import EVIDENCE, STATEMENTS, LogUnavailable
 from lrs.stream.assignment import Assignment
+from lrs.stream.intake import Intake
 from lrs.stream.outbox import Outbox
 from lrs.stream.persist import Persist
-from lrs.stream.resumption import SHORTEST_PAUSE
+from lrs.stream.resumption import FETCH_ANEW, SHORTEST_PAUSE
 from lrs.stream.stage import Unobserved
 from lrs.stream.transport import BEAT, READ_BYTES, READ_RECORDS
 from lrs.stream.worker import TICK
 from tests.histories.loop import Process
 from tests.histories.pool import Pool
-from tests.histories.program import COMPRESS, DICTIONARIES, PARTITIONS, TENANT
+from tests.histories.program import COMPRESS, DICTIONARIES, OUTCOMES, PARTITIONS, TENANT
 
 if TYPE_CHECKING:
     from lrs.log.frame import Request
+    from lrs.log.kafka_topic import KafkaTopic
     from lrs.log.port import Log, Record
     from lrs.store.lease import Lease
     from lrs.stream.stage import Stage
@@ -142,10 +146,10 @@ class LogSource:
 
 
 class BrokerSource:
-    """The brokers, whose records get their instants here."""
+    """A topic on the brokers, whose records get their instants here."""
 
-    def __init__(self, world: World) -> None:
-        self._brokers = world.brokers
+    def __init__(self, world: World, topic: KafkaTopic) -> None:
+        self._brokers, self._topic = world.brokers, topic
         self._instants: dict[int, Instants] = {}
 
     def resume(self, leases: Sequence[Lease]) -> None:
@@ -154,10 +158,40 @@ class BrokerSource:
 
     async def read(self, positions: dict[int, int]) -> list[Record]:
         """Records from these offsets on."""
-        raws = await self._brokers.asked("read", lambda: self._brokers.read(positions, READ_RECORDS))
+        name = self._topic.name
+        instants, raws = self._instants, None
+        while raws is None:
+            try:
+                raws = await self._brokers.asked(
+                    f"read {name}", lambda: self._brokers.read(name, positions, READ_RECORDS)
+                )
+            except KafkaConnectionError:
+                await asyncio.sleep(FETCH_ANEW)  # a consumer asks until the brokers are back
+        if instants is not self._instants:
+            return []  # what was fetched before a seek is dropped, and read anew
         return [
-            record_of(raw, self._instants.get(raw.partition) or Instants(raw.offset + 1, 0)) for raw in raws
+            self._topic.record(raw, instants.get(raw.partition) or Instants(raw.offset + 1, 0))
+            for raw in raws
         ]
+
+
+class Watched:
+    """A stage of which one sees whether it is at work."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.working = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stage, name)
+
+    async def process(self, partition: int, epoch: int, records: Sequence[Record]) -> None:
+        """As the stage."""
+        self.working += 1
+        try:
+            await self._stage.process(partition, epoch, records)
+        finally:
+            self.working -= 1
 
 
 class Worker(Role):
@@ -167,14 +201,18 @@ class Worker(Role):
         super().__init__(world, name)
         evidence = world.program.evidence_log(self.pool)
         self.stage: Stage
-        if stage == Persist.name:
-            self.log: Log = world.program.statement_log(world, self.pool)
+        self.log: Any
+        if stage == Intake.name:
+            self.stage, self.log = world.program.intake(world, self.pool)
+        elif stage == Persist.name:
+            self.log = world.program.statement_log(world, self.pool)
             self.stage = world.program.persist(world, self.pool, evidence)
         else:
             self.log = evidence
             self.stage = world.program.score(self.pool)
-        self.grouped = world.plan.kafka and stage == Persist.name
-        self._source: Source = BrokerSource(world) if self.grouped else LogSource(self.log)
+        self.watched: Any = Watched(self.stage)
+        self._group = world.groups.get(stage)
+        self._source: Source = LogSource(self.log) if self._group is None else BrokerSource(world, self.log)
         self._leases = world.program.leases(self.pool, stage, f"{name}-{world.number()}")
         self._held: set[int] = set()
         self._positions: dict[int, int] = {}
@@ -186,12 +224,12 @@ class Worker(Role):
 
     def start(self) -> None:
         """Take part in the sharing of the partitions."""
-        self._assignment = self.process.context.run(Assignment, self.stage, self, Unobserved(), self.fail)
+        self._assignment = self.process.context.run(Assignment, self.watched, self, Unobserved(), self.fail)
         self.spawn(self._guard(self._run()))
         self.spawn(self._guard(self._keep_house()))
         if self.world.plan.kafka and self.stage.topic == EVIDENCE:
             brokers: Any = self.world.brokers
-            outbox = Outbox(self.pool, brokers, "outcomes", PARTITIONS, self._leases.worker)
+            outbox = Outbox(self.pool, brokers, OUTCOMES, PARTITIONS, self._leases.worker)
             self.spawn(self._guard(outbox.run()))
 
     def full(self, partition: int) -> None:
@@ -211,8 +249,8 @@ class Worker(Role):
 
     async def _run(self) -> None:
         await self._leases.ensure(self.stage.topic, PARTITIONS)
-        if self.grouped:
-            self.world.group.join(self.process, self._assign)
+        if self._group is not None:
+            self._group.join(self.process, self._assign)
             self.spawn(self._guard(self._follow_group()))
         else:
             self.spawn(self._guard(self._share()))
@@ -266,6 +304,7 @@ class Worker(Role):
                     continue  # somebody sought elsewhere while it was read
                 for record in found:
                     self._positions[record.partition] = record.offset + 1
+                    self.world.met(self.stage.topic, record)
                     self._assignment.put(record)
             if not found:
                 await news  # a look at what has not changed would find nothing
@@ -276,4 +315,5 @@ class Worker(Role):
         while True:
             await asyncio.sleep(TICK)
             if self._assignment.partitions and self.stage.topic == STATEMENTS:
-                await self.log.tick(TICK)
+                with contextlib.suppress(LogUnavailable):
+                    await self.log.tick(TICK)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from lrs.metrics.intake import BECAME
 from tests.histories.history import happen, judged, shortest, time_of_histories
-from tests.histories.plan import KINDS, REBALANCE, Dice, drawn
+from tests.histories.plan import KINDS_ON_KAFKA, Dice, drawn
 from tests.histories.report import Coverage, told
 
 HISTORIES = 1_000
@@ -33,8 +34,9 @@ def test_whatever_goes_wrong_every_promise_is_kept() -> None:
             pytest.fail(f"seed {seed}; its shortest history:\n{told(least)}")
     # What the histories are about did happen in them.
     assert min(coverage.answers[kind] for kind in ("accepted", "repeated", "refused", "never answered")) > 0
-    assert coverage.faults.keys() == {*KINDS, REBALANCE}
+    assert coverage.faults.keys() == {*KINDS_ON_KAFKA}
     assert coverage.ended["Fenced"] > 0
+    assert min(coverage.records[became] for became in (*BECAME, "refused twice", "read twice")) > 0
 
 
 @pytest.mark.parametrize("seed", range(20, 26))

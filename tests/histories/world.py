@@ -5,24 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from lrs.http.framing import Outcome
+from aiokafka.errors import KafkaConnectionError
+
 from lrs.log import frame as frames
-from lrs.log.port import EVIDENCE, STATEMENTS, LogUnavailable
+from lrs.log.inbox import INBOX
+from lrs.log.port import EVIDENCE, STATEMENTS, LogUnavailable, Record
 from lrs.store import listing, term
 from lrs.store.horizon import Horizon
 from lrs.xapi.version import Version
+from tests.histories import inbox
 from tests.histories import plan as plans
 from tests.histories.database import Database
+from tests.histories.inbox import Made
 from tests.histories.kafka import Brokers, Group
 from tests.histories.loop import Loop, Process
-from tests.histories.plan import Dice, Fault, Plan, Request, id_of, statement_of
+from tests.histories.plan import Dice, Fault, Plan, Produced, Request, id_of, statement_of
 from tests.histories.pool import Pool
-from tests.histories.program import PARTITIONS, TENANT, Program, furnish
+from tests.histories.program import PARTITIONS, TENANT, Program, furnish, topics
 from tests.histories.roles import Edge, Role, Worker
+from tests.histories.witness import Arrived, Committed, Polled, Seen, Sent
 
 BEGIN = 1_772_359_200.0
 """2026-03-01T10:00Z, when every history begins."""
@@ -46,37 +50,12 @@ REST = 6000
 """Steps within which everything must come to rest then."""
 
 
+_STAGE_TOPICS = {STATEMENTS: STATEMENTS, inbox.TOPIC: INBOX, inbox.REJECTED: inbox.REJECTED}
+"""What a topic on the brokers is to the stages."""
+
+
 class NeverAtRest(Exception):
     """The stages have not done what the logs hold, although nothing stops them."""
-
-
-@dataclass
-class Sent:
-    """A request that a client sent until it was answered. `outcome`: None if it never was; `attempts`: how
-    often it was sent."""
-
-    request: Request
-    outcome: Outcome | None = None
-    attempts: int = 0
-    errors: list[Exception] = field(default_factory=list)
-
-
-@dataclass
-class Polled:
-    """The positions of statements that a poller met, up to an instant (µs since 1970)."""
-
-    met: list[int] = field(default_factory=list)
-    through: int = term.EPOCH - 1
-
-
-@dataclass
-class Seen:
-    """What readers saw. `lists`: a list's positions, newest first, and how far the store was at its first
-    page; `missed`: what had been promised."""
-
-    polled: list[Polled] = field(default_factory=list)
-    lists: list[tuple[list[int], tuple[int, ...]]] = field(default_factory=list)
-    missed: list[str] = field(default_factory=list)
 
 
 class World:
@@ -88,9 +67,12 @@ class World:
         self.database = Database(lambda: int(self.loop.time() * 1_000_000), program.answers())
         furnish(self.database)
         self.database.committing = self._committing
-        self.brokers = Brokers(self.loop, PARTITIONS, lambda: self.tell_news(STATEMENTS))
-        self.group = Group(self.loop, PARTITIONS)
+        self.brokers = Brokers(self.loop, topics(), lambda topic: self.tell_news(_STAGE_TOPICS[topic]))
+        stages = ("persist", "intake")[: plan.kafka + plan.has_intake]
+        self.groups = {stage: Group(self.loop, PARTITIONS) for stage in stages}
         self.sent: list[Sent] = []
+        self.arrived: list[Arrived] = []
+        self.committed: list[Committed] = []
         self.seen = Seen()
         self.notes: list[tuple[Any, ...]] = []
         self.steps = 0
@@ -117,7 +99,7 @@ class World:
         """Let the history happen, then let it come to rest. Raises NeverAtRest."""
         with self.loop:
             self._makers = [partial(Edge, self, f"edge {number}") for number in range(EDGES)]
-            for stage in ("persist", "score"):
+            for stage in ("persist", "score", *(("intake",) if self.plan.has_intake else ())):
                 self._makers += [
                     partial(Worker, self, f"{stage} {number}", stage) for number in range(self.plan.workers)
                 ]
@@ -125,15 +107,17 @@ class World:
             for role in self.roles:
                 role.start()
             self._clients = [self.loop.create_task(self._client(each)) for each in self.plan.clients]
+            if self.plan.has_intake:
+                self._clients += [self.loop.create_task(self._produce(each)) for each in self.plan.producers]
             self._readers = [self.loop.create_task(self._poll()) for _ in range(self.plan.readers)]
             if self.plan.readers > 1:
                 self._clients.append(self.loop.create_task(self._list()))
             self.loop.settle()
             faults = list(self.plan.faults)
             while self.steps < LONGEST and not (
-                all(client.done() for client in self._clients)
+                self.steps % 8 == 0
                 and (not faults or faults[0].step > self.steps + 100)
-                and self.steps % 8 == 0
+                and all(client.done() for client in self._clients)
                 and self._at_rest()
             ):
                 while faults and faults[0].step <= self.steps:
@@ -156,7 +140,9 @@ class World:
         for role in self.roles:
             role.process.paused = False
         limit = self.steps + REST
-        while self.steps % 8 or not (self._at_rest() and all(client.done() for client in self._clients)):
+        while self.steps % 8 or not (
+            all(client.done() for client in self._clients) and self._at_rest() and not self._zombies()
+        ):
             self.step()
             if self.steps > limit:
                 raise NeverAtRest(f"{REST} steps after the last fault")
@@ -190,19 +176,32 @@ class World:
     def _at_rest(self) -> bool:
         """Whether the stages have done everything that the logs hold, and outcomes are published."""
         tables = self.database.tables
-        for topic, stage in ((STATEMENTS, "persist"), (EVIDENCE, "score")):
-            grouped = self.plan.kafka and topic == STATEMENTS
+        for topic, stage, name in (
+            (STATEMENTS, "persist", STATEMENTS),
+            (EVIDENCE, "score", ""),
+            *(((INBOX, "intake", inbox.TOPIC),) if self.plan.has_intake else ()),
+        ):
             for partition in range(PARTITIONS):
-                end = self.brokers.ends()[partition] if grouped else tables["log_head"][topic, partition][0]
                 done = tables.get("stage_partition", {}).get((stage, partition))
                 if done is None or (not done.theta_us and topic == STATEMENTS):
                     return False
-                if grouped and self.brokers.records[partition]:
-                    end = self.brokers.records[partition][-1].offset + 1
+                if stage in self.groups:
+                    records = self.brokers.topics[name].records[partition]
+                    end = records[-1].offset + 1 if records else 0
+                else:
+                    end = tables["log_head"][topic, partition][0]
                 if done.next_offset < end:
                     return False
         boxes = tables.get("outbox", {}).values() if self.plan.kafka else ()
         return all(published == following - 1 for following, published in boxes)
+
+    def _zombies(self) -> bool:
+        """Whether an intake is at work although all is done: it appends before it meets the fence."""
+        return any(
+            role.watched.working
+            for role in self.roles
+            if isinstance(role, Worker) and role.stage.name == "intake"
+        )
 
     def news(self, process: Process, topic: str) -> asyncio.Future[None]:
         """Done when the topic has something that it has not now, and the process may have heard of it."""
@@ -230,6 +229,12 @@ class World:
                 )
         for key, row in changes.get("stage_partition", {}).items():
             before = partitions.get(key)
+            if key[0] == "intake" and before is not None and row.next_offset > before.next_offset:
+                self.committed.append(
+                    Committed(key[1], before.next_offset, row.next_offset, {
+                        name: self.brokers.topics[name].lengths for name in (STATEMENTS, inbox.REJECTED)
+                    })
+                )  # fmt: skip
             if before is not None and row.theta_us < before.theta_us:
                 self.seen.missed.append(f"theta of {key} went back from {before.theta_us} to {row.theta_us}")
 
@@ -251,7 +256,10 @@ class World:
         elif fault.kind == plans.JUMP:
             self.loop.pass_time(fault.seconds)
         elif fault.kind == plans.REBALANCE:
-            self.group.rebalance()
+            for group in list(self.groups.values())[fault.target % max(len(self.groups), 1) :][:1]:
+                group.rebalance()
+        elif fault.kind == plans.AWAY:
+            self.brokers.go_away(fault.seconds)
         elif fault.kind == plans.RESTART:
             for each in self.roles:
                 each.pool.sever()
@@ -303,6 +311,34 @@ class World:
                 except Exception as error:
                     sent.errors.append(error)
                     break
+
+    async def _produce(self, records: Sequence[Produced]) -> None:
+        """Produce records, once more when it is not known whether they are there."""
+        for produced in records:
+            if produced.after:
+                await asyncio.sleep(produced.after)
+            made = inbox.made(produced, PARTITIONS)
+            for _ in range(ATTEMPTS):
+                try:
+                    await self.brokers.asked("produce", partial(self._arrive, produced, made))
+                    break
+                except KafkaConnectionError:
+                    await asyncio.sleep(AGAIN)
+
+    def _arrive(self, produced: Produced, made: Made) -> None:
+        raw = self.brokers.append(
+            inbox.TOPIC, made.partition, made.value, made.form.headers,
+            key=made.key, timestamp=made.form.timestamp,
+        )  # fmt: skip
+        self.arrived.append(Arrived(produced, made, raw))
+        self.note("arrived in the inbox", made.partition, raw.offset)
+
+    def met(self, topic: str, record: Record) -> None:
+        """A worker has read a record."""
+        if topic == INBOX:
+            for each in self.arrived:
+                if (each.raw.partition, each.raw.offset) == (record.partition, record.offset):
+                    each.read += 1
 
     async def _poll(self) -> None:
         """Read everything once: from the last horizon up to the next one."""

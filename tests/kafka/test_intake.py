@@ -21,7 +21,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from lrs.composition import worker
 from lrs.composition.kafka import brokers_of, declared_topics
 from lrs.log.port import LogError
-from lrs.log.topics import carry_out, compare
+from lrs.log.topics import Declared, carry_out, compare
 from lrs.metrics.readiness import Readiness
 from lrs.metrics.registry import process_registry
 from lrs.process import Process
@@ -66,12 +66,17 @@ class Intake:
     broker: Broker
     registry: Any
 
-    def produce(self, *records: tuple[bytes | None, list[tuple[str, bytes]]], **options: Any) -> list[int]:
+    def produce(
+        self,
+        *records: tuple[bytes | None, list[tuple[str, bytes]]],
+        timestamp_ms: int | None = None,
+        **options: Any,
+    ) -> list[int]:
         """Produce records (value, headers) to partition 0; their offsets."""
         producer = KafkaProducer(bootstrap_servers=self.broker.address, acks="all", **options)
         try:
             sent = [
-                producer.send(self.settings.kafka_inbox, value, b"key", headers, partition=0)
+                producer.send(self.settings.kafka_inbox, value, b"key", headers, 0, timestamp_ms)
                 for value, headers in records
             ]
             return [each.get(20).offset for each in sent]
@@ -197,6 +202,7 @@ async def test_what_is_produced_is_stored_or_comes_back_with_the_reason(intake: 
         assert told[place].value == (value or b"")
         assert told[place].key == b"key"
         assert set(headers) <= set(told[place].headers)
+    assert dict(told[places[5]].headers)["lrs-path"] == b"$.id"
     invalid = dict(told[places[1]].headers)
     assert invalid["lrs-path"] == b"$[1].verb.id"
     assert invalid["lrs-rule"]
@@ -243,6 +249,41 @@ async def test_every_compression_is_read(intake: Intake, compression: str) -> No
     body = msgspec.json.encode([said(number) for number in range(20)])
     await asyncio.to_thread(intake.produce, (body, []), compression_type=compression)
     assert len(await intake.stored(20)) == 20
+
+
+async def test_what_is_too_long_to_come_back_is_refused_without_what_came_with_it(intake: Intake) -> None:
+    long = b'"%s"' % (b"x" * 3_000_000)
+    await asyncio.to_thread(
+        intake.produce, (long, [("trace", b"7")]), (msgspec.json.encode(said(1)), []),
+        compression_type="gzip", max_request_size=8 << 20,
+    )  # fmt: skip
+    assert len(await intake.stored(1)) == 1, "who comes after it is taken"
+    [record] = await asyncio.to_thread(intake.refused, 1)
+    told = dict(record.headers)
+    assert (record.value, record.key, told["lrs-bytes"]) == (b"", None, b"3000002")
+    assert (told["lrs-reason"], told["lrs-offset"]) == (b"invalid", b"0")
+    assert "trace" not in told
+
+
+async def test_a_producer_may_say_any_time(intake: Intake) -> None:
+    last = (1 << 63) - 1
+    brokers = brokers_of(intake.settings)
+    allowed = {"message.timestamp.after.max.ms": str(last), "message.timestamp.type": "CreateTime"}
+    inbox = Declared(intake.settings.kafka_inbox, 2, 1, allowed)
+    await asyncio.to_thread(lambda: carry_out(brokers, compare([inbox], brokers.topics([inbox.name]))))
+    brokers.close()
+    body = msgspec.json.encode(said(1))
+    await asyncio.to_thread(intake.produce, (body, []), timestamp_ms=last)
+    assert len(await intake.stored(1)) == 1
+
+    async def done() -> bool:
+        row = await intake.pool.fetchrow(
+            "select theta_us <= 1000000 * extract(epoch from now() + interval '1 hour') as sane"
+            " from stage_partition where stage = 'intake' and partition = 0 and next_offset = 1"
+        )
+        return row is not None and bool(row["sane"])
+
+    await until(done)
 
 
 async def test_the_documented_producers_work(intake: Intake, tmp_path: Path) -> None:

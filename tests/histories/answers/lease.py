@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import asyncpg
+
 from tests.histories.answers import answers
 from tests.histories.database import Record, Transaction, rows_of
 
@@ -139,6 +141,8 @@ async def advance(
     theta: int,
     patience: str,
 ) -> str:
+    if theta >= 1 << 63:
+        raise asyncpg.DataError("value out of int64 range")
     transaction.patience = int(patience) / 1000
     key = (stage, partition)
     row = transaction.get("stage_partition", key)
