@@ -8,6 +8,7 @@ sharing: volume 2 (1976), 4.4; tandem: Burke, Operations Research 4 (1956).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,7 +130,7 @@ def check(name: str, theory_s: float, load: float, engine: Engine, words: U64, s
     return Check(name, load, theory_s, seen / weight, half, int(weight))
 
 
-def single(name: str, theory_s: float, load: float, servers: int, row: list[float], requests: int) -> Check:
+def _single(name: str, theory_s: float, load: float, servers: int, row: list[float], requests: int) -> Check:
     """One station: the edges, with nothing behind them that takes time."""
     rate = load * servers / MEAN_S
     seconds = requests / rate
@@ -137,31 +138,36 @@ def single(name: str, theory_s: float, load: float, servers: int, row: list[floa
     return check(name, theory_s, load, engine, poisson(rate, requests, 7), seconds)
 
 
-def checks(requests: int = 4_000_000) -> list[Check]:
-    """Every closed form against the engine."""
-    exponential = [MEAN_S, 0.0, 0.0, EXPONENTIAL, 0.0]
-    constant = [MEAN_S, 0.0, 0.0, CONSTANT, 0.0]
-    lognormal = [MEAN_S, 0.0, 0.0, LOGNORMAL, sigma(1.5)]
-    found = [
-        single("M/M/1", mmc(0.7, 1, MEAN_S), 0.7, 1, exponential, requests),
-        single("M/M/4", mmc(0.8, 4, MEAN_S), 0.8, 4, exponential, requests),
-        single("M/M/16", mmc(0.9, 16, MEAN_S), 0.9, 16, exponential, requests),
-        single("M/D/1", mg1(0.8, MEAN_S, 0.0), 0.8, 1, constant, requests),
-        single("M/G/1, lognormal, cv 1.5", mg1(0.6, MEAN_S, 1.5), 0.6, 1, lognormal, requests),
-    ]
-    rate = 0.7 / MEAN_S
-    tandem = _engine({EDGE: exponential, APPEND: exponential}, 1, 1e9, 1, requests / rate)
-    sharing = _engine({EDGE: lognormal}, 256, 1.0, 1, requests / rate)
-    words = poisson(rate, requests, 11)
-    found.append(check("tandem of two M/M/1", 2 * mmc(0.7, 1, MEAN_S), 0.7, tandem, words, requests / rate))
-    found.append(
-        check(
-            "M/G/1 processor sharing, lognormal, cv 1.5",
-            processor_sharing(0.7, MEAN_S),
-            0.7,
-            sharing,
-            words,
-            requests / rate,
-        )
-    )
-    return found
+def _tandem(name: str, requests: int) -> Check:
+    seconds = requests * MEAN_S / 0.7
+    engine = _engine({EDGE: _EXPONENTIAL, APPEND: _EXPONENTIAL}, 1, 1e9, 1, seconds)
+    words = poisson(0.7 / MEAN_S, requests, 11)
+    return check(name, 2 * mmc(0.7, 1, MEAN_S), 0.7, engine, words, seconds)
+
+
+def _sharing(name: str, requests: int) -> Check:
+    seconds = requests * MEAN_S / 0.7
+    engine = _engine({EDGE: _LOGNORMAL}, 256, 1.0, 1, seconds)
+    words = poisson(0.7 / MEAN_S, requests, 11)
+    return check(name, processor_sharing(0.7, MEAN_S), 0.7, engine, words, seconds)
+
+
+_EXPONENTIAL = [MEAN_S, 0.0, 0.0, EXPONENTIAL, 0.0]
+_CONSTANT = [MEAN_S, 0.0, 0.0, CONSTANT, 0.0]
+_LOGNORMAL = [MEAN_S, 0.0, 0.0, LOGNORMAL, sigma(1.5)]
+
+QUEUES: dict[str, Callable[[str, int], Check]] = {
+    "M/M/1": lambda name, n: _single(name, mmc(0.7, 1, MEAN_S), 0.7, 1, _EXPONENTIAL, n),
+    "M/M/4": lambda name, n: _single(name, mmc(0.8, 4, MEAN_S), 0.8, 4, _EXPONENTIAL, n),
+    "M/M/16": lambda name, n: _single(name, mmc(0.9, 16, MEAN_S), 0.9, 16, _EXPONENTIAL, n),
+    "M/D/1": lambda name, n: _single(name, mg1(0.8, MEAN_S, 0.0), 0.8, 1, _CONSTANT, n),
+    "M/G/1, lognormal, cv 1.5": lambda name, n: _single(name, mg1(0.6, MEAN_S, 1.5), 0.6, 1, _LOGNORMAL, n),
+    "tandem of two M/M/1": _tandem,
+    "M/G/1 processor sharing, lognormal, cv 1.5": _sharing,
+}
+"""Every closed form, by name: how the engine comes beside it with so many requests."""
+
+
+def against_theory(name: str, requests: int = 4_000_000) -> Check:
+    """One of QUEUES against the engine."""
+    return QUEUES[name](name, requests)

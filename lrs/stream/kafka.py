@@ -110,11 +110,15 @@ class Consumer(ResumingConsumer, driver.Consumer):
             # From the moment between the assignment and our seek: the group has no offsets, ever.
             return {}
         self._has_read = monotonic()
+        assigned = self._instants
         try:
-            return await self._with_blobs(found)
+            found = await self._with_blobs(found)
         except Exception as error:
             self.app.fail(error)
             return {}
+        # While the store was asked for a blob the partitions may have been assigned anew: then what was
+        # fetched before comes again after the seek, and taken now it would stand in the way of what is between.
+        return found if self._instants is assigned else {}
 
     async def _with_blobs(self, found: Any) -> Any:
         """The records with what the store keeps for them."""
