@@ -134,10 +134,7 @@ class Broker:
         return store
 
     def _command(self, main: str, *arguments: str) -> list[str]:
-        # Its second compiler would take seconds of every core from runs of seconds; a broker that runs
-        # for weeks has that behind it.
-        options = ["-Xmx400m", "-XX:TieredStopAtLevel=1"]
-        return [shutil.which("java") or "java", *options, "-cp", f"{LIBRARIES}/*", main, *arguments]
+        return [shutil.which("java") or "java", "-Xmx400m", "-cp", f"{LIBRARIES}/*", main, *arguments]
 
     def _java(self, main: str, *arguments: str) -> str:
         done = subprocess.run(self._command(main, *arguments), check=True, capture_output=True, text=True)
