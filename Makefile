@@ -6,6 +6,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+WARM := $(VENV)/.warm
 N ?= 200
 HISTORIES ?= 100000
 SCENARIO ?= mixed
@@ -15,23 +16,27 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:            ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: $(STAMP)  ## make .venv and install what requirements-dev.txt pins (again only after a change)
+setup: $(WARM)   ## make .venv and install what requirements-dev.txt pins (again only after a change)
 
 $(STAMP): requirements-dev.txt pyproject.toml
 	@sh .ci/venv $(VENV)
 	@echo "setup: installing pinned packages"
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-dev.txt
 	@$(BIN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(WARM): $(STAMP)
 	@$(BIN)/lrs warm
 	@touch $@
 
 run: setup       ## start the LRS with its embedded PostgreSQL and a live demonstration (KAFKA=1: its log on Kafka)
 	@$(if $(KAFKA),$(BIN)/python -m tests.kafka) $(BIN)/lrs up --demo
 
-test: check      ## check, then run the tests; what was skipped, and why, is listed at the end
+test: $(STAMP)   ## check, then run the tests; what was skipped, and why, is listed at the end
+	@$(MAKE) --no-print-directory --jobs 2 setup check
 	$(BIN)/python -m pytest
 
-check: setup     ## lint, format, types, layers
+check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -136,9 +136,15 @@ async def zombie(stage: str, scene: Scene) -> bool:
     await _until(settled, PATIENCE, f"{name} woke up and stopped, or has partitions again")
     became = "joined anew"
     if pid not in lrs.children().values():
-        endings = [each for each in lrs.endings(printed) if each["child"] == name]
-        assert endings, f"{name} ended and nobody said so: {lrs.tail()}"
-        became = endings[0]["ending"]
+
+        def endings() -> list[str]:
+            return [each["ending"] for each in lrs.endings(printed) if each["child"] == name]
+
+        async def said() -> bool:
+            return bool(endings())
+
+        await _until(said, PATIENCE, f"the supervisor says how {name} ended: {lrs.tail()}")
+        became = endings()[0]
     scene.zombies[became] = scene.zombies.get(became, 0) + 1
     return True
 

@@ -230,7 +230,7 @@ BADLY_PACKED: dict[str, tuple[str, Callable[[], bytes], int]] = {
     "not ASCII": ("\xff", lambda: GOOD, 415),
     "bomb of text": ("gzip", lambda: gzip.compress(b'{"a":"' + b" " * (64 << 20)), 413),
     "bomb of zeros": ("deflate", lambda: zlib.compress(bytes(64 << 20)), 413),
-    "bomb in a bomb": ("gzip", lambda: gzip.compress(gzip.compress(bytes(1 << 30), 1)), 400),
+    "bomb in a bomb": ("gzip", lambda: gzip.compress(gzip.compress(bytes(1 << 30), 9)), 400),
     "empty blocks": (
         "gzip",
         lambda: b"\x1f\x8b\x08" + bytes(7) + b"\x00\x00\x00\xff\xff" * (1 << 18),
