@@ -116,8 +116,8 @@ class Consumer(ResumingConsumer, driver.Consumer):
         except Exception as error:
             self.app.fail(error)
             return {}
-        # While the store was asked for a blob the partitions may have been assigned anew: then what was
-        # fetched before comes again after the seek, and taken now it would stand in the way of what is between.
+        # While the store was asked for a blob the partitions may have been assigned anew: what was fetched
+        # before comes again after the seek, and taken now it would stand in the way of what is between.
         return found if self._instants is assigned else {}
 
     async def _with_blobs(self, found: Any) -> Any:
