@@ -11,10 +11,13 @@ Time is the database's alone.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lrs.log.port import Fenced, OffsetOutOfLog
+from lrs.store.connection import AWAY
 from lrs.store.sql import queries
 
 if TYPE_CHECKING:
@@ -118,6 +121,8 @@ class Leases:
             missing = share - len(owned)
             if missing > 0:
                 claimed = await connection.fetch(_SQL["claim"], self._stage, self._worker, missing)
+                if len(claimed) < missing:
+                    await connection.execute(_SQL["evict"], self._stage, None, self._expiry)
                 return owned | {row["partition"] for row in claimed}
             return set(sorted(owned)[:share])
 
@@ -138,9 +143,25 @@ class Leases:
     async def seize(self, partitions: Collection[int], log_id: str, ends: Mapping[int, Ends]) -> list[Lease]:
         """Take a new epoch of assigned partitions, and return where to go on.
 
-        Nobody else's output is accepted from now on. Raises OffsetOutOfLog, without any effect, when a
-        stored offset does not lie inside the log `log_id` with these ends.
+        Nobody else's output is accepted from now on. An output that is being committed is waited for; one
+        whose worker stands still is ended. Raises OffsetOutOfLog, without any effect, when a stored offset
+        does not lie inside the log `log_id` with these ends.
         """
+        evicting = asyncio.create_task(self._evict(partitions))
+        try:
+            return await self._seize(partitions, log_id, ends)
+        finally:
+            evicting.cancel()
+            await asyncio.wait({evicting})
+
+    async def _evict(self, partitions: Collection[int]) -> None:
+        """End whoever stands still with the rows of partitions, as often as one may be silent."""
+        while True:
+            await asyncio.sleep(self._expiry)
+            with contextlib.suppress(*AWAY):
+                await self._pool.execute(_SQL["evict"], self._stage, list(partitions), self._expiry)
+
+    async def _seize(self, partitions: Collection[int], log_id: str, ends: Mapping[int, Ends]) -> list[Lease]:
         async with self._pool.acquire() as connection, connection.transaction():
             rows = await connection.fetch(_SQL["seize"], self._stage, self._worker, list(partitions), log_id)
             for row in rows:

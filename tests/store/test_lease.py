@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -129,6 +130,57 @@ async def test_a_partition_in_the_middle_of_a_transaction_is_claimed_later(
         await silence(pool, "first")
         assert await others.balance(set()) == {1, 2, 3}
     assert await others.balance({1, 2, 3}) == {0, 1, 2, 3}
+
+
+# Who stands still in the middle of a statement.
+
+
+@asynccontextmanager
+async def standing_still(pool: asyncpg.Pool, epoch: int) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker that has passed the fence of partition 0, has begun a COPY, and sends nothing."""
+    begun = asyncio.Event()
+
+    async def nothing() -> AsyncIterator[bytes]:
+        begun.set()
+        await asyncio.Event().wait()
+        yield b""
+
+    async def work() -> None:
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("create temporary table somewhere (n int) on commit drop")
+            await advance(connection, STAGE, 0, epoch, 0, 1, 1000)
+            await connection.copy_to_table("somewhere", source=nothing())
+
+    working = asyncio.create_task(work())
+    await begun.wait()
+    try:
+        yield working
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
+
+
+async def test_a_partition_is_seized_from_a_worker_that_stands_still_in_the_middle_of_a_copy(
+    leases: Leases, pool: asyncpg.Pool
+) -> None:
+    (lease,) = await leases.seize({0}, LOG, ends())
+    async with standing_still(pool, lease.epoch):
+        impatient = Leases(pool, STAGE, "impatient", expiry=0.3)
+        assert await impatient.seize({0}, LOG, ends()) == [Lease(0, lease.epoch + 1, 0)]
+
+
+async def test_a_dead_workers_partition_is_claimed_though_it_stands_still_in_the_middle_of_a_copy(
+    leases: Leases, pool: asyncpg.Pool
+) -> None:
+    assert await leases.balance(set()) == {0, 1, 2, 3}
+    (lease, *_) = await leases.seize({0}, LOG, ends())
+    async with standing_still(pool, lease.epoch):
+        await silence(pool, "first")
+        impatient = Leases(pool, STAGE, "impatient", expiry=0.3)
+        held: set[int] = set()
+        async with asyncio.timeout(30):
+            while held != {0, 1, 2, 3}:
+                held = await impatient.balance(held)
 
 
 # The fence.

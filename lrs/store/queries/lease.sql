@@ -50,6 +50,23 @@ update stage_partition p set owner = $2, epoch = epoch + 1, log_id = coalesce(lo
 from given where p.stage = $1 and p.partition = given.partition
 returning p.partition, p.epoch, p.log_id, p.next_offset, p.theta_us
 
+-- name: evict
+-- End what holds the rows of these partitions (without any: of those that no living worker owns) and has waited
+-- for so long for a client that stands still. In the middle of a statement, of a COPY, that is not idle, and no
+-- timeout of the server's ends it.
+select pg_terminate_backend(holder.pid)
+from stage_partition p
+join pg_locks l on l.locktype = 'transactionid' and l.transactionid = p.xmax and l.mode = 'ExclusiveLock' and l.granted
+join pg_stat_activity holder on holder.pid = l.pid
+where p.stage = $1
+    and case
+        when $2::int[] is null then
+            not exists (select from stage_worker w where w.stage = p.stage and w.worker = p.owner)
+        else p.partition = any ($2)
+    end
+    and holder.wait_event_type = 'Client'
+    and holder.query_start < clock_timestamp() - make_interval(secs => $3)
+
 -- name: release
 update stage_partition set owner = null where stage = $1 and owner = $2 and partition = any ($3::int[])
 

@@ -73,6 +73,12 @@ async def standing(transaction: Transaction, stage: str, worker: str) -> list[Re
     return [_STANDING((len(rows), _living(transaction, stage), owned))]
 
 
+@answers("lease", "evict")
+async def evict(*_asked: object) -> str:
+    """Nobody: here no client stands still in the middle of a statement."""
+    return "SELECT 0"
+
+
 @answers("lease", "claim")
 async def claim(transaction: Transaction, stage: str, worker: str, most: int) -> list[Record]:
     living = _living(transaction, stage)
