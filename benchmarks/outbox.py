@@ -16,7 +16,7 @@ from typing import Final
 
 import asyncpg
 import click
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from benchmarks.log_append import Cpu, embedded
@@ -104,11 +104,7 @@ class _Journal:
 
 async def _send(brokers: Brokers, records: list[list[tuple[bytes, bytes]]]) -> None:
     """The yardstick: send records, by partition, as they are."""
-    producer = AIOKafkaProducer(
-        **brokers.options(), acks="all", enable_idempotence=True, max_request_size=LONGEST,
-        max_batch_size=LONGEST,
-    )  # fmt: skip
-    await producer.start()
+    producer = await brokers.producer(LONGEST)
 
     async def send(partition: int, left: list[tuple[bytes, bytes]]) -> None:
         while left:

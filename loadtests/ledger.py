@@ -10,6 +10,7 @@ from uuid import UUID
 
 from loadtests.reader import Reader
 from loadtests.sent import Digest
+from lrs.xapi.timestamp import format_timestamp
 
 MOST_IDS: Final = 10_000
 """The most ids that one answer lists."""
@@ -48,7 +49,9 @@ class Ledger:
         """
         covered = ""
         for _ in range(_TRIES):
-            told = await self.reader.json("/api/v1/digest", {"since": text(since), "until": _EVER})
+            told = await self.reader.json(
+                "/api/v1/digest", {"since": format_timestamp(since), "until": _EVER}
+            )
             if _digest(told) == expected:
                 return True, instant(told["until"])
             if told["until"] == covered:
@@ -80,13 +83,8 @@ def instant(text: str) -> int:
     return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
 
 
-def text(instant: int) -> str:
-    """RFC 3339 in UTC."""
-    return (_EPOCH + instant * _MICROSECOND).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
 def _range(since: int, until: int) -> dict[str, str]:
-    return {"since": text(since), "until": text(until)}
+    return {"since": format_timestamp(since), "until": format_timestamp(until)}
 
 
 def _digest(told: Any) -> Digest:

@@ -300,6 +300,7 @@ def commit_append(e: Engine, lane: int) -> None:
         append_to_lane(e, e.segment_next, stage_lane, segment, fresh)
         segment_waits(e, stage_lane)
     start_append(e, lane)
+    # An answer that takes no time waits for nobody: closed forms know no second turn at a station.
     if e.service[ANSWER, 0] + e.service[ANSWER, 1] > 0.0:
         e.call_state[first] |= LANDED
         e.call_next[first] = -1
