@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -36,13 +36,15 @@ _NAMES: Final = (
 @dataclass(frozen=True)
 class Mark:
     """One moment. `counts`: samples by name and labels, added over processes; `cpu`: CPU seconds since its
-    start of each process of the system; `busy`: seconds that each core has worked, for whomever.
+    start of each process of the system; `busy`: seconds that each core has worked, for whomever; `served`: of
+    PostgreSQL's CPU seconds those for each who is connected.
     """
 
     at: float
     counts: dict[str, float]
     cpu: dict[str, float]
     busy: list[float]
+    served: dict[str, float] = field(default_factory=dict)
 
 
 async def mark(target: Target) -> Mark:
@@ -56,7 +58,8 @@ async def mark(target: Target) -> Mark:
                         key = _key(sample.name, sample.labels)
                         counts[key] = counts.get(key, 0.0) + sample.value
     cpu = {name: use.cpu for name, use in target.uses().items()}
-    return Mark(time.time(), counts, cpu, [_worked(core) for core in psutil.cpu_times(percpu=True)])
+    busy = [_worked(core) for core in psutil.cpu_times(percpu=True)]
+    return Mark(time.time(), counts, cpu, busy, await target.served())
 
 
 async def _exposition(session: aiohttp.ClientSession, address: str) -> str:
@@ -86,13 +89,18 @@ def between(first: Mark, last: Mark, settled: Mark, cores: Sequence[int]) -> dic
         - first.counts.get(key, 0.0)
         for key in last.counts
     }
-    cpu = {name: last.cpu[name] - first.cpu.get(name, 0.0) for name in last.cpu}
+    cpu, served = _spent(first.cpu, last.cpu), _spent(first.served, last.served)
     worked = sum(last.busy[core] - first.busy[core] for core in cores)
     return {
         "seconds": last.at - first.at,
         "cores": list(cores),
         "cpu_s": cpu,
+        "served_s": served,
         "foreign_s": max(0.0, worked - sum(cpu.values())) if cores and cpu else None,
         # An empty bucket says where the next one begins.
         "counts": {key: value for key, value in sorted(counts.items()) if value or "_bucket " in key},
     }
+
+
+def _spent(first: dict[str, float], last: dict[str, float]) -> dict[str, float]:
+    return {name: seconds - first.get(name, 0.0) for name, seconds in last.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -14,6 +14,10 @@ _BROKER: Final = re.compile(r"[\w.\-]+:\d+")
 
 
 def _nothing() -> dict[str, Use]:
+    return {}
+
+
+async def _nobody() -> dict[str, float]:
     return {}
 
 
@@ -37,14 +41,16 @@ class Inbox:
 @dataclass(frozen=True)
 class Target:
     """A running LRS. `metrics` are addresses of metrics ports, `uses` tells what its processes use, where
-    they are on this machine; `check` raises when one of them has failed. With an `inbox` statements go
-    there, and everything else to the address. `cores` are those to which it is bound, if it is."""
+    they are on this machine, `served` what PostgreSQL spent on whom (see System); `check` raises when one of
+    them has failed. With an `inbox` statements go there, and everything else to the address. `cores` are
+    those to which it is bound, if it is."""
 
     address: str
     key: str
     secret: str
     metrics: Sequence[str] = ()
     uses: Callable[[], dict[str, Use]] = _nothing
+    served: Callable[[], Awaitable[dict[str, float]]] = _nobody
     check: Callable[[], None] = field(default=lambda: None)
     inbox: Inbox | None = None
     cores: tuple[int, ...] = ()
@@ -53,7 +59,15 @@ class Target:
     def of(cls, system: System) -> Target:
         """An `lrs up` that was started for the test."""
         state = system.state
-        return cls(state.http, system.key, system.secret, system.metrics, system.uses, system.check)
+        return cls(
+            state.http,
+            system.key,
+            system.secret,
+            system.metrics,
+            system.uses,
+            system.served,
+            system.check,
+        )
 
     @property
     def here(self) -> bool:

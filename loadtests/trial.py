@@ -210,7 +210,10 @@ def _arrivals(agenda: Agenda, total: Tally) -> dict[str, Any]:
             writes.merge(total.latency[kind.name].intended)
     ticks = np.diff(np.round(agenda.due * 1e4).astype(np.int64), prepend=0).astype("<u4")
     return {
-        "kinds": [{"kind": kind.kind, "statements": kind.statements} for kind in agenda.plan.kinds],
+        "kinds": [
+            {"kind": kind.kind, "statements": kind.statements, "learners": kind.learners}
+            for kind in agenda.plan.kinds
+        ],
         "due": b64encode(zlib.compress(ticks.tobytes())).decode(),
         "kind": b64encode(zlib.compress(agenda.kind.tobytes())).decode(),
         "acknowledged": {"mean": writes.mean, **writes.quantiles()},

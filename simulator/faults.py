@@ -13,8 +13,8 @@ import simpy
 
 from simulator.behaviour import start_ms
 from simulator.engine.clockwork import wake
-from simulator.engine.lanes import break_off
 from simulator.engine.pool import settle, use
+from simulator.engine.stages import break_off
 from simulator.engine.state import (
     APPEND,
     APPENDING,

@@ -1,10 +1,8 @@
 """Service times out of load tests: least squares on the system's own counts and processor seconds.
 
 Every run gives one equation for each process: its CPU seconds are what it uses without load, times the
-seconds, plus what each transaction, request and statement costs, times their number. PostgreSQL serves
-three masters at once; what a transaction of each costs there is told apart by how long appends and batches
-took in runs that were not busy: that time is CPU time stretched by 1 / (1 - utilisation) (processor
-sharing), and a flush. All costs are found together and are not negative.
+seconds, plus what each transaction, request and statement costs, times their number. PostgreSQL gives one
+for each of its masters, and one for its own processes. All costs are found together and are not negative.
 """
 
 from __future__ import annotations
@@ -18,98 +16,81 @@ from simulator.compiled import F64
 from simulator.measurement import Measured
 
 CALM = 0.6
-"""Durations are used of runs in which the system's cores were in use less than this, by anybody."""
-UNKNOWNS = (
-    *("edge standing", "edge request", "edge statement", "edge read"),
-    *("persist standing", "persist transaction", "persist statement"),
-    *("score standing", "score transaction", "score statement"),
-    *("postgresql standing", "append transaction", "append statement"),
-    *("persist transaction there", "persist statement there"),
-    *("score transaction there", "score statement there", "read there"),
-)
+"""What clients saw longer than the edge counts in runs in which the system's cores were in use less than
+this, by anybody.
+"""
 _APPEND, _BATCH = "lrs_log_append_duration_seconds", "lrs_stage_batch_duration_seconds"
-_SURE, _UNSURE = 1.0, 0.25
-"""Weights: CPU seconds are counted, stretched durations are a model's."""
+
+
+def equations(run: Measured, evidence: float) -> dict[str, tuple[float, dict[str, float]]]:
+    """What each process, and PostgreSQL for each, spent in a run, and how often that was done on which it was
+    spent: a count for each cost. `evidence`: learning events that a statement makes, in the mean.
+    """
+    time, statements = run.meter["seconds"], run.count("lrs_statements_accepted_total")
+    appends = run.count(f"{_APPEND}_count")
+    found = {
+        "edge": (
+            run.cpu("edge") + run.cpu("supervisor"),
+            {
+                "standing": time,
+                "frame": appends,
+                "request": run.writes,
+                "statement": statements,
+                "read": run.reads,
+            },
+        ),
+        "edge there": (
+            run.served("edge"),
+            {"standing": time, "transaction": appends, "statement": statements, "read": run.reads},
+        ),
+        "postgresql": (run.served("postgresql"), {"standing": time, "statement": _done(run, "persist")}),
+    }
+    for stage, each in (("persist", 1.0), ("score", evidence)):
+        batches = run.count(f"{_BATCH}_count stage={stage}")
+        counts = {"standing": time, "transaction": batches, "statement": _done(run, stage) / each}
+        found[stage] = run.cpu(stage), counts
+        found[f"{stage} there"] = run.served(stage), counts
+    return found
+
+
+def _done(run: Measured, stage: str) -> float:
+    """Statements that persist stored, or events that score took, until the run's end."""
+    return run.count(f"lrs_stage_batch_statements_sum stage={stage}")
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Seconds for each of UNKNOWNS, and how far they miss the CPU seconds that they were fitted to."""
+    """What things cost, and how far that misses the CPU seconds to which it was fitted."""
 
     seconds: dict[str, float]
+    """By part and cost, as `equations` names them: `persist there transaction`."""
     worst: dict[str, float]
-    """The largest relative miss over the runs, by process."""
+    """The largest relative miss over the runs, by part."""
     cv: dict[str, float]
     """Coefficients of variation of append, persist and score durations in the calmest run."""
     wire_s: tuple[float, float]
     """What clients saw longer than the edge, in calm runs: seconds a request, and a statement in it."""
-    calm_runs: int
 
 
-def fit(runs: Sequence[Measured], flush_s: float) -> Fit:
-    """The costs that explain the runs best. `flush_s`: mean seconds of a flush of the disk."""
-    rows: list[dict[str, float]] = []
-    wanted: list[float] = []
-    weights: list[float] = []
-    cpu_rows: list[tuple[str, int]] = []
-
-    def equation(value: float, weight: float, /, **terms: float) -> None:
-        rows.append({name.replace("_", " "): number for name, number in terms.items()})
-        wanted.append(value)
-        weights.append(weight)
-
-    calm: list[Measured] = []
-    for run in runs:
-        time, statements = run.meter["seconds"], run.count("lrs_statements_accepted_total")
-        appends = run.count(f"{_APPEND}_count")
-        batches = {stage: run.count(f"{_BATCH}_count stage={stage}") for stage in ("persist", "score")}
-        scale = 1.0 / max(sum(run.meter["cpu_s"].values()), 1e-9)
-        for part, terms in (
-            ("edge", {"edge standing": time, "edge request": run.writes, "edge read": run.reads}),
-            ("persist", {"persist standing": time, "persist transaction": batches["persist"]}),
-            ("score", {"score standing": time, "score transaction": batches["score"]}),
-            (
-                "postgresql",
-                {
-                    "postgresql standing": 2 * time,
-                    "append transaction": appends,
-                    "append statement": statements,
-                    "persist transaction there": batches["persist"],
-                    "persist statement there": statements,
-                    "score transaction there": batches["score"],
-                    "score statement there": statements,
-                    "read there": run.reads,
-                },
-            ),
-        ):
-            cpu_rows.append((part, len(rows)))
-            own = {} if part == "postgresql" else {f"{part} statement": statements}
-            supervisor = run.cpu("supervisor") if part == "edge" else 0.0
-            equation(run.cpu(part) + supervisor, _SURE * scale, **{**terms, **own})
-        busy = run.utilisation + run.foreign
-        if busy >= CALM:
-            continue
-        calm.append(run)
-        for name, key, count in (
-            ("append", f"{_APPEND}_sum", appends),
-            ("persist", f"{_BATCH}_sum stage=persist", batches["persist"]),
-            ("score", f"{_BATCH}_sum stage=score", batches["score"]),
-        ):
-            there = "" if name == "append" else " there"
-            terms = {f"{name} transaction{there}": count, f"{name} statement{there}": statements}
-            if there:
-                terms |= {f"{name} transaction": count, f"{name} statement": statements}
-            equation((run.count(key) - count * flush_s) * (1.0 - busy), _UNSURE * scale, **terms)
-    matrix = np.array([[row.get(name, 0.0) for name in UNKNOWNS] for row in rows])
-    weight = np.array(weights)
-    found = not_negative(matrix * weight[:, None], np.array(wanted) * weight)
+def fit(runs: Sequence[Measured]) -> Fit:
+    """The costs that explain the runs best."""
+    stored, events = (sum(_done(run, stage) for run in runs) for stage in ("persist", "score"))
+    told = [equations(run, events / stored if events else 1.0) for run in runs]
+    whole = [sum(spent for spent, _ in each.values()) for each in told]
+    seconds: dict[str, float] = {}
     worst: dict[str, float] = {}
-    for part, row in cpu_rows:
-        miss = float(abs(matrix[row] @ found / max(wanted[row], 1e-9) - 1.0))
-        worst[part] = max(worst.get(part, 0.0), miss)
+    for part in told[0]:
+        costs = list(told[0][part][1])
+        matrix = np.array([[counts[cost] for cost in costs] for _, counts in (each[part] for each in told)])
+        spent = np.array([each[part][0] for each in told])
+        weight = 1.0 / np.maximum(whole, 1e-9)
+        found = not_negative(matrix * weight[:, None], spent * weight)
+        seconds |= {f"{part} {cost}": float(value) for cost, value in zip(costs, found, strict=True)}
+        worst[part] = float(np.abs((matrix @ found - spent) / np.maximum(spent, 1e-9)).max())
+    calm = [run for run in runs if run.utilisation + run.foreign < CALM]
     calmest = min(runs, key=lambda run: run.utilisation + run.foreign)
     return Fit(
-        dict(zip(UNKNOWNS, found.tolist(), strict=True)),
+        seconds,
         worst,
         {
             "append": variation(*calmest.buckets(_APPEND)),
@@ -117,7 +98,6 @@ def fit(runs: Sequence[Measured], flush_s: float) -> Fit:
             "score": variation(*calmest.buckets(_BATCH, "stage=score")),
         },
         _wire(calm or [calmest]),
-        len(calm),
     )
 
 

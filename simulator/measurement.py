@@ -22,6 +22,8 @@ UNIT_S = 1e-4
 """The unit of due times in the report."""
 PROCESSES = {"edge": "edge", "persist": "persist", "score": "score", "PostgreSQL": "postgresql"}
 """Names of processes begin with these."""
+CONNECTED_AS = "lrs "
+"""How the names begin under which they are connected to PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Measured:
     seconds: float
     due: F64
     statements: np.ndarray[tuple[int], np.dtype[np.int64]]
+    learners: np.ndarray[tuple[int], np.dtype[np.int64]]
+    """Whose the statements of each request are."""
     left_out: dict[str, int]
     """Requests of kinds that the model does not know, by kind."""
     report: dict[str, Any]
@@ -62,6 +66,13 @@ class Measured:
     def cpu(self, part: str) -> float:
         """CPU seconds of all processes of a part: a value of PROCESSES, or `supervisor`."""
         return float(sum(s for name, s in self.meter["cpu_s"].items() if part_of(name) == part))
+
+    def served(self, part: str) -> float:
+        """CPU seconds of PostgreSQL for all processes of a part; of its own processes for `postgresql`."""
+        served: dict[str, float] = self.meter["served_s"]
+        if part == "postgresql":
+            return self.cpu(part) - sum(served.values())
+        return sum(s for name, s in served.items() if part_of(name.removeprefix(CONNECTED_AS)) == part)
 
     @property
     def reads(self) -> int:
@@ -117,10 +128,19 @@ def measured(report: dict[str, Any], file: str) -> Measured:
     kind = np.frombuffer(_unpacked(arrivals["kind"]), np.uint8)
     known = np.array([one["kind"] in (*SENDS, *READS) for one in arrivals["kinds"]])[kind]
     sizes = np.array([one["statements"] if one["kind"] in SENDS else 0 for one in arrivals["kinds"]])[kind]
+    learners = np.array([one["learners"] for one in arrivals["kinds"]])[kind]
     names = np.array([one["kind"] for one in arrivals["kinds"]])[kind[~known]]
     left_out = {str(name): int((names == name).sum()) for name in np.unique(names)}
     title, seconds = str(report["scenario"]["title"]), float(report["scenario"]["seconds"])
-    return Measured(title, seconds, due[known], sizes[known].astype(np.int64), left_out, report)
+    return Measured(
+        title,
+        seconds,
+        due[known],
+        sizes[known].astype(np.int64),
+        learners[known].astype(np.int64),
+        left_out,
+        report,
+    )
 
 
 def _unpacked(text: str) -> bytes:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from simulator.arrivals import TICKS_PER_S, Arrivals
 from simulator.calibration import STANDING, Calibration
+from simulator.client import MANY
 from simulator.compiled import F64, U64
 from simulator.engine.state import WAITS
 from simulator.measurement import Measured
@@ -73,7 +74,9 @@ class Row:
 
 
 def replayed(run: Measured, seed: int) -> Arrivals:
-    """The run's requests as arrivals; who speaks is drawn. Raises ScenarioError for one that is too large."""
+    """The run's requests as arrivals; who speaks is drawn. Of a request of several learners each statement is
+    another one's. Raises ScenarioError for one that is too large.
+    """
     if run.statements.max(initial=0) > MOST_STATEMENTS:
         largest = int(run.statements.max())
         raise ScenarioError(
@@ -81,7 +84,8 @@ def replayed(run: Measured, seed: int) -> Arrivals:
         )
     ticks = (run.due * TICKS_PER_S).astype(np.uint64) << np.uint64(32)
     keys = np.random.default_rng(seed).integers(0, 1 << KEY_BITS, len(run.due), np.uint64)
-    words: U64 = np.sort(ticks | (run.statements.astype(np.uint64) << np.uint64(24)) | keys)
+    marks = np.where(run.learners > 1, np.uint64(MANY), np.uint64(0)) << np.uint64(KEY_BITS)
+    words: U64 = np.sort(ticks | (run.statements.astype(np.uint64) << np.uint64(24)) | marks | keys)
     return Arrivals(words, run.seconds, 1)
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import asyncpg
 import msgspec
 import psutil
 
@@ -39,6 +40,10 @@ OVERRIDDEN: Final = (
 )
 """Settings that a benchmark gives itself; all others apply."""
 
+_SERVED: Final = """
+    select pid, application_name from pg_stat_activity
+    where backend_type = 'client backend' and pid <> pg_backend_pid()
+"""
 _START_WITHIN: Final = 180.0
 _STOP_WITHIN: Final = 30.0
 
@@ -115,6 +120,21 @@ class System:
         if self.broker is not None and self.broker.pid is not None:
             found[KAFKA] = use_of([psutil.Process(self.broker.pid)], pss=pss)
         return found
+
+    async def served(self) -> dict[str, float]:
+        """CPU seconds of PostgreSQL's processes that serve somebody now, by the name under which it is
+        connected: `lrs edge`, `lrs persist`, `lrs persist upkeep`, ..."""
+        connection = await asyncpg.connect(self.store_url)
+        try:
+            rows = await connection.fetch(_SERVED)
+        finally:
+            await connection.close()
+        spent: dict[str, float] = {}
+        for row in rows:
+            name = row["application_name"]
+            with contextlib.suppress(psutil.NoSuchProcess):
+                spent[name] = spent.get(name, 0.0) + use_of([psutil.Process(row["pid"])], pss=False).cpu
+        return spent
 
 
 def _tail(log: Path) -> list[str]:

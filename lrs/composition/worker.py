@@ -92,11 +92,12 @@ async def worker(process: Process, makers: Mapping[str, Maker], replica: int = 0
     `replica`: its number among those of its stages on this machine.
     """
     settings, stages = process.settings, tuple(makers)
+    role = " ".join(stages)  # so that PostgreSQL tells what it does for which stage
     # Output transactions may take every connection of their own pool, and ask for names while they are
     # open; heartbeats, reads of the log and names never wait for them.
     async with (
-        connected(settings, max(settings.worker_connections, settings.partitions), process.name) as pool,
-        connected(settings, UPKEEP, f"{process.name} upkeep") as upkeep,
+        connected(settings, max(settings.worker_connections, settings.partitions), role) as pool,
+        connected(settings, UPKEEP, f"{role} upkeep") as upkeep,
         opened_logs(upkeep, settings) as logs,
     ):
         PoolMetrics(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from prometheus_client import Counter, Gauge
 
-from lrs.metrics.histogram import COUNTS, Histogram
+from lrs.metrics.histogram import COUNTS, DELAYS, Histogram
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,8 +78,9 @@ class StageMetrics:
             registry,
             "lrs_statement_delay_seconds",
             "Until a statement is queryable: from its arrival; until it is scored: from its stored time.",
-            labels=["until"],
-            series=[(DONE[stage],) for stage in stages if stage in DONE],
+            DELAYS,
+            ["until"],
+            [(DONE[stage],) for stage in stages if stage in DONE],
         )
         self._lag_records = gauge(
             "lrs_stage_lag_records", "Records of the partition that the stage has not done."

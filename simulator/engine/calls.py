@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.client import HOT, REPEATED
+from simulator.client import HOT, MANY, REPEATED
 from simulator.compiled import kernel
 from simulator.engine.answers import (
     GIVEN_UP,
@@ -19,7 +19,7 @@ from simulator.engine.answers import (
     release,
 )
 from simulator.engine.frames import join_frame
-from simulator.engine.lanes import append_to_lane, segment_waits, start_append
+from simulator.engine.lanes import append_to_lane, start_append
 from simulator.engine.pool import (
     EDGE_DONE,
     READ_DONE,
@@ -34,6 +34,7 @@ from simulator.engine.pool import (
     take,
     use,
 )
+from simulator.engine.stages import segment_waits
 from simulator.engine.state import (
     ANSWER,
     AT_ONCE,
@@ -268,7 +269,7 @@ def commit_append(e: Engine, lane: int) -> None:
     """
     now = e.now[0]
     first = call = e.lane_batch[lane]
-    fresh = hot = 0
+    fresh = hot = learners = 0
     came = 0.0
     while call >= 0:
         after = e.call_next[call]
@@ -283,6 +284,7 @@ def commit_append(e: Engine, lane: int) -> None:
             fresh += size
             came += size * e.call_came[call]
             hot |= flags & HOT
+            learners += size if flags & MANY else 1
             if state & GIVEN_UP:
                 e.counts[N_GIVEN_UP_STORED] += size
         e.request_state[request] = state | STORED
@@ -295,6 +297,7 @@ def commit_append(e: Engine, lane: int) -> None:
         e.segment_at[segment] = now
         e.segment_came[segment] = came / fresh
         e.segment_size[segment] = fresh
+        e.segment_learners[segment] = learners
         e.segment_hot[segment] = hot
         stage_lane = lane + e.limits[PARTITIONS]
         append_to_lane(e, e.segment_next, stage_lane, segment, fresh)

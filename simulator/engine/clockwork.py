@@ -20,18 +20,7 @@ from simulator.engine.calls import (
     time_out,
 )
 from simulator.engine.frames import lingered
-from simulator.engine.lanes import (
-    after_append_cpu,
-    after_query,
-    after_work,
-    commit_stage,
-    current,
-    stage_due,
-    start_append,
-    start_flush,
-    start_stage,
-    start_worker,
-)
+from simulator.engine.lanes import after_append_cpu, current, start_append, start_flush
 from simulator.engine.pool import (
     APPEND_DONE,
     EDGE_DONE,
@@ -48,6 +37,14 @@ from simulator.engine.pool import (
     set_rate,
     settle,
     use,
+)
+from simulator.engine.stages import (
+    after_query,
+    after_work,
+    commit_stage,
+    stage_due,
+    start_stage,
+    start_worker,
 )
 from simulator.engine.state import (
     APPENDING,

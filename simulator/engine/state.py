@@ -207,6 +207,7 @@ class Engine:
     segment_at: Annotated[F64, MAX_SEGMENTS]
     segment_came: Annotated[F64, MAX_SEGMENTS]  # when its statements came to an edge, in the mean
     segment_size: Annotated[I32, MAX_SEGMENTS]
+    segment_learners: Annotated[I32, MAX_SEGMENTS]  # whose its statements are, in equal shares
     segment_hot: Annotated[I32, MAX_SEGMENTS]
     segment_next: Annotated[I32, MAX_SEGMENTS]
     segment_free: Annotated[I32, MAX_SEGMENTS]
@@ -247,6 +248,7 @@ class Engine:
     worker_count: Annotated[I64, 2 * MAX_WORKERS]
     worker_found: Annotated[F64, 2 * MAX_WORKERS]  # when it found something in the log last
     worker_ring: Annotated[I64, 2 * MAX_WORKERS, 2 * MAX_PARTITIONS]
+    share: Annotated[I64, MAX_PARTITIONS]  # statements of a segment for each partition; zeros between two
     # the write-ahead log's flush and the shared row's lock
     flush_waiting: Annotated[I64, 2 * _LANES]
     flush_current: Annotated[I64, 2 * _LANES]

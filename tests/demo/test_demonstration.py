@@ -156,7 +156,9 @@ def test_the_printed_commands_work_learners_move_and_a_second_run_resumes(data: 
     finally:
         status = demonstration.stop()
     assert status == 0
-    assert demonstration.lines[-1] == "stopping"
+    last = demonstration.lines[demonstration.lines.index("stopping") + 1 :]
+    # A busy machine may be too slow for the time that there is for stopping: then it is said.
+    assert all("did not finish in time" in line for line in last), last
 
     again = Demonstration(data)
     try:

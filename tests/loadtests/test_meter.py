@@ -1,17 +1,23 @@
 from __future__ import annotations
 
-from loadtests.meter import Mark, between
+from pathlib import Path
+
+import pytest
+
+from benchmarks.path.system import POSTGRESQL, running
+from loadtests.meter import Mark, between, mark
+from loadtests.target import Target
 
 BUCKET = "lrs_statement_delay_seconds_bucket le={} until=scored"
 
 
-def mark(at: float, *counts: float, cpu: float = 0.0, busy: float = 0.0) -> Mark:
+def moment(at: float, *counts: float, cpu: float = 0.0, busy: float = 0.0) -> Mark:
     names = (BUCKET.format("0.1"), BUCKET.format("0.5"), "lrs_statements_accepted_total")
     return Mark(at, dict(zip(names, counts, strict=True)), {"edge": cpu}, [busy, 0.0])
 
 
 def test_what_others_took_of_the_systems_cores_is_what_it_did_not_use_itself() -> None:
-    first, last = mark(10.0, 0, 2, 5, cpu=1.0, busy=100.0), mark(20.0, 0, 4, 9, cpu=4.0, busy=108.0)
+    first, last = moment(10.0, 0, 2, 5, cpu=1.0, busy=100.0), moment(20.0, 0, 4, 9, cpu=4.0, busy=108.0)
     told = between(first, last, last, [0])
     assert told["seconds"] == 10.0
     assert told["cpu_s"] == {"edge": 3.0}
@@ -20,10 +26,21 @@ def test_what_others_took_of_the_systems_cores_is_what_it_did_not_use_itself() -
 
 
 def test_delays_count_until_everything_has_settled_and_empty_buckets_are_kept() -> None:
-    first, last, settled = mark(0.0, 0, 2, 5), mark(10.0, 0, 4, 9), mark(12.0, 0, 8, 11)
+    first, last, settled = moment(0.0, 0, 2, 5), moment(10.0, 0, 4, 9), moment(12.0, 0, 8, 11)
     counts = between(first, last, settled, [0])["counts"]
     assert counts == {
         BUCKET.format("0.1"): 0.0,
         BUCKET.format("0.5"): 6.0,
         "lrs_statements_accepted_total": 4.0,
     }
+
+
+@pytest.mark.postgres
+async def test_what_postgresql_spends_is_told_by_whom_it_serves(tmp_path: Path) -> None:
+    async with running(tmp_path) as system:
+        target = Target.of(system)
+        first = await mark(target)
+        last = await mark(target)
+    assert {"lrs edge", "lrs persist", "lrs score", "lrs score upkeep"} <= last.served.keys()
+    assert 0 < sum(last.served.values()) < last.cpu[POSTGRESQL]
+    assert between(first, last, last, [])["served_s"].keys() == last.served.keys()
