@@ -37,6 +37,7 @@ from simulator.scenario import Scenario as Simulated
 from simulator.scenario import ScenarioError
 from simulator.scenario import load as load_simulated
 from simulator.study import Study, study
+from simulator.word import statements_of
 
 SIZES: Final = 20
 """Different sizes of requests, nearly; neighbouring sizes are put together under their mean."""
@@ -76,7 +77,7 @@ def mix_of(simulated: Simulated, seed: int = 1) -> Mix:
     """The requests of a simulated scenario's window, by size."""
     few = simulated.but(population__learners=min(simulated.population.learners, MIX_LEARNERS))
     words = arrivals(few, seed).words
-    sizes = np.sort(((words >> np.uint64(24)) & np.uint64(255)).astype(np.int64))
+    sizes = np.sort(statements_of(words).astype(np.int64))
     if not len(sizes):
         raise LoadError(f"{simulated.name}: nobody comes in its window")
     values, counts = np.unique(sizes, return_counts=True)

@@ -104,6 +104,13 @@ class Agenda:
         counts = [kind.statements if kind.kind in WRITING else 0 for kind in self.plan.kinds]
         return int(np.array(counts, np.int64)[self.kind].sum()) if len(self) else 0
 
+    @property
+    def speaking_in(self) -> list[float]:
+        """How many learners speak in a request of each kind, in the mean."""
+        return [
+            float(np.mean([body.learners for body in bodies])) if bodies else 0.0 for bodies in self._bodies
+        ]
+
     def sending(self, number: int) -> Sending:
         """What a request that stores statements sends. Raises IndexError for one that does not."""
         bodies = self._bodies[self.kind[number]]

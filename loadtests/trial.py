@@ -211,8 +211,8 @@ def _arrivals(agenda: Agenda, total: Tally) -> dict[str, Any]:
     ticks = np.diff(np.round(agenda.due * 1e4).astype(np.int64), prepend=0).astype("<u4")
     return {
         "kinds": [
-            {"kind": kind.kind, "statements": kind.statements, "learners": kind.learners}
-            for kind in agenda.plan.kinds
+            {"kind": kind.kind, "statements": kind.statements, "learners": speaking}
+            for kind, speaking in zip(agenda.plan.kinds, agenda.speaking_in, strict=True)
         ],
         "due": b64encode(zlib.compress(ticks.tobytes())).decode(),
         "kind": b64encode(zlib.compress(agenda.kind.tobytes())).decode(),

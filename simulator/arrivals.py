@@ -1,6 +1,6 @@
 """The requests of a window of time, sorted: made once for each seed, used again by everything that runs.
 
-A request is one 64-bit word (`simulator.walk.requests_of`), so that sorting the words sorts the requests, and
+A request is one 64-bit word (`simulator.word`), so that sorting the words sorts the requests, and
 any number of shards gives the same bytes. A thinned population makes one request in `thin`; each then stands
 for `thin`, moved by up to SPREAD_S seconds either way so that the copies do not come at one moment.
 """
@@ -21,10 +21,10 @@ from simulator.compiled import F64, U64, kernel
 from simulator.population import root
 from simulator.rng import child, uniform
 from simulator.scenario import Scenario, ScenarioError
-from simulator.walk import TICKS_PER_MS, Sums, new_buffers, requests_of, sums_of
+from simulator.walk import Sums, new_buffers, requests_of, sums_of
+from simulator.word import TICKS_PER_S, moved, statements_of, tick_of
 
 SPREAD_S = 20.0
-TICKS_PER_S = TICKS_PER_MS * 1000
 _CHUNK = 1 << 20
 _BLOCK = 50_000
 Progress = Callable[[float], None]
@@ -78,7 +78,7 @@ def _copies(arrivals: Arrivals, load: float, seed: int) -> U64:
 def add_up(words: U64, per_second: F64) -> None:
     """Add the statements of each request to its second."""
     for w in words:
-        per_second[int(w >> np.uint64(32)) // TICKS_PER_S] += float((w >> np.uint64(24)) & np.uint64(255))
+        per_second[int(tick_of(w)) // TICKS_PER_S] += float(statements_of(w))
 
 
 @kernel
@@ -94,15 +94,14 @@ def multiply(words: U64, load: float, end: int, seed: int, out: U64) -> int:
                 out[n] = words[i]
                 n += 1
                 continue
-            tick = int(words[i] >> np.uint64(32)) + int((uniform(key, 2 * c) - 0.5) * width)
+            tick = int(tick_of(words[i])) + int((uniform(key, 2 * c) - 0.5) * width)
             if tick < 0:
                 tick = -tick
             if tick >= end:
                 tick = 2 * end - tick - 1
             if tick < 0 or tick >= end:
                 continue
-            other = child(key, c) >> np.uint64(44)
-            out[n] = (np.uint64(tick) << np.uint64(32)) | (words[i] & np.uint64(0xFFF00000)) | other
+            out[n] = moved(words[i], np.uint64(tick), child(key, c))
             n += 1
     return n
 

@@ -22,8 +22,6 @@ HOT = 2
 """The statements belong to the most popular course."""
 BACKLOG = 4
 """The statements waited for a connection."""
-MANY = 8
-"""The statements are each of another learner, as when a class or a platform sends through one client."""
 
 MAX_REQUESTS = 2 * MAX_STATEMENTS + 64
 

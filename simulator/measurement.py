@@ -34,8 +34,8 @@ class Measured:
     seconds: float
     due: F64
     statements: np.ndarray[tuple[int], np.dtype[np.int64]]
-    learners: np.ndarray[tuple[int], np.dtype[np.int64]]
-    """Whose the statements of each request are."""
+    learners: F64
+    """Who speak in each request, in the mean of its kind."""
     left_out: dict[str, int]
     """Requests of kinds that the model does not know, by kind."""
     report: dict[str, Any]
@@ -137,7 +137,7 @@ def measured(report: dict[str, Any], file: str) -> Measured:
         seconds,
         due[known],
         sizes[known].astype(np.int64),
-        learners[known].astype(np.int64),
+        learners[known].astype(np.float64),
         left_out,
         report,
     )

@@ -39,7 +39,7 @@ from simulator.engine.state import (
     new_engine,
 )
 from simulator.rng import sigma
-from simulator.walk import TICKS_PER_MS
+from simulator.word import TICKS_PER_S, word_of
 
 MEAN_S = 0.02
 BATCHES = 40
@@ -89,8 +89,9 @@ class Check:
 def poisson(rate: float, requests: int, seed: int) -> U64:
     """Poisson arrivals of one statement each, as words."""
     times = np.cumsum(np.random.default_rng(seed).exponential(1.0 / rate, requests))
-    ticks = (times * TICKS_PER_MS * 1000.0).astype(np.uint64)
-    return (ticks << np.uint64(32)) | np.uint64(1 << 24)
+    ticks = (times * TICKS_PER_S).astype(np.uint64)
+    none = np.zeros_like(ticks)
+    return word_of(ticks, none + np.uint64(1), none, none, none)
 
 
 def _engine(service: dict[int, list[float]], servers: int, cores: float, slots: int, slot_s: float) -> Engine:

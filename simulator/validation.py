@@ -16,21 +16,18 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from simulator.arrivals import TICKS_PER_S, Arrivals
+from simulator.arrivals import Arrivals
 from simulator.calibration import STANDING, Calibration
-from simulator.client import MANY
-from simulator.compiled import F64, U64
+from simulator.compiled import F64
 from simulator.engine.state import WAITS
 from simulator.measurement import Measured
 from simulator.measures import MIDDLES, quantile
 from simulator.report import document, seconds, table
 from simulator.scenario import Scenario, ScenarioError, load
 from simulator.system import Outcome, simulate
-from simulator.walk import KEY_BITS
+from simulator.word import EACH, MOST_STATEMENTS, TICKS_PER_S, word_of
 
 SAMPLE_S = 0.1
-MOST_STATEMENTS = 255
-"""Statements of a request that the engine can carry."""
 CLAIMED = 0.75
 """Up to this utilisation the limits are promised; beyond it queues depend on what nobody predicts."""
 FOREIGN = 0.05
@@ -74,19 +71,19 @@ class Row:
 
 
 def replayed(run: Measured, seed: int) -> Arrivals:
-    """The run's requests as arrivals; who speaks is drawn. Of a request of several learners each statement is
-    another one's. Raises ScenarioError for one that is too large.
-    """
+    """The run's requests as arrivals; who speaks is drawn. Raises ScenarioError for one that is too large."""
     if run.statements.max(initial=0) > MOST_STATEMENTS:
         largest = int(run.statements.max())
         raise ScenarioError(
             run.name, "statements", largest, f"the engine has requests of {MOST_STATEMENTS} at most"
         )
-    ticks = (run.due * TICKS_PER_S).astype(np.uint64) << np.uint64(32)
-    keys = np.random.default_rng(seed).integers(0, 1 << KEY_BITS, len(run.due), np.uint64)
-    marks = np.where(run.learners > 1, np.uint64(MANY), np.uint64(0)) << np.uint64(KEY_BITS)
-    words: U64 = np.sort(ticks | (run.statements.astype(np.uint64) << np.uint64(24)) | marks | keys)
-    return Arrivals(words, run.seconds, 1)
+    rng, count = np.random.default_rng(seed), len(run.due)
+    ticks = (run.due * TICKS_PER_S).astype(np.uint64)
+    speaking = np.floor(run.learners + rng.random(count)).astype(np.uint64)
+    more = np.minimum(np.maximum(speaking, np.uint64(1)) - np.uint64(1), np.uint64(EACH))
+    keys = rng.integers(0, 1 << 63, count, np.uint64)
+    words = word_of(ticks, run.statements.astype(np.uint64), np.zeros_like(ticks), more, keys)
+    return Arrivals(np.sort(words), run.seconds, 1)
 
 
 def system_of(run: Measured, settings: Sequence[str] = ()) -> Scenario:

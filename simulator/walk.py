@@ -26,12 +26,10 @@ from simulator.population import person, takes_part
 from simulator.record import new_record
 from simulator.rng import child, exponential, mix, uniform
 from simulator.sitting import Statements, sitting
+from simulator.word import TICKS_PER_S, word_of
 
 LIVE_ENROLMENT = MAX_ENROLMENTS
 """The number of the live event among a learner's enrolments."""
-TICKS_PER_MS = 10
-"""Requests are placed to 100 us: 32 bits hold almost five days."""
-KEY_BITS = 20
 MAX_LINES = 200_000
 
 
@@ -105,8 +103,7 @@ def requests_of(
     """The requests that learners low .. high - 1 make in [begin, end), as sortable words, in no special
     order.
 
-    Gives the number of words and the first learner who did not fit into `out`. A word is 32 bits of time
-    since `begin` in 100 us, 8 of statements, 4 of flags (`simulator.client`), 20 that stand for the learner.
+    Gives the number of words and the first learner who did not fit into `out`.
     """
     n = 0
     for learner in range(low, high):
@@ -150,13 +147,10 @@ def _sitting_end(p: Plan, first: int, items: int) -> int:
 
 @kernel
 def _word(key: np.uint64, e: int, place: int, at: int, requests: Requests, r: int) -> np.uint64:
-    tick = np.uint64(at * TICKS_PER_MS) + child(key ^ np.uint64(e), place) % np.uint64(TICKS_PER_MS)
-    return (
-        (tick << np.uint64(32))
-        | (np.uint64(requests.count[r]) << np.uint64(24))
-        | (np.uint64(requests.marks[r]) << np.uint64(KEY_BITS))
-        | (mix(key) >> np.uint64(64 - KEY_BITS))
-    )
+    ticks = TICKS_PER_S // 1000
+    tick = np.uint64(at * ticks) + child(key ^ np.uint64(e), place) % np.uint64(ticks)
+    count, marks = np.uint64(requests.count[r]), np.uint64(requests.marks[r])
+    return word_of(tick, count, marks, np.uint64(0), mix(key))
 
 
 @kernel

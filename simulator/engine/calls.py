@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.client import HOT, MANY, REPEATED
+from simulator.client import HOT, REPEATED
 from simulator.compiled import kernel
 from simulator.engine.answers import (
     GIVEN_UP,
@@ -89,7 +89,7 @@ from simulator.engine.state import (
     WIRE,
     Engine,
 )
-from simulator.walk import KEY_BITS
+from simulator.word import KEY_BITS, key_of, learners_of, marks_of, statements_of
 
 ROUND_TRIP_S = 0.05
 LONGEST_BACKOFF_S = 300.0
@@ -111,15 +111,15 @@ def _new_call(e: Engine, request: int) -> int:
 @kernel
 def arrive(e: Engine, word: np.uint64, due: float) -> None:
     """A request of the arrivals is due; one without statements is a read."""
-    if (word >> np.uint64(24)) & np.uint64(255) == np.uint64(0):
+    if statements_of(word) == np.uint64(0):
         _read(e)
         return
     request = take(e, REQUESTS, e.request_free, MAX_REQUESTS)
-    key = int(word & np.uint64((1 << KEY_BITS) - 1))
     e.request_due[request] = due
-    e.request_size[request] = int((word >> np.uint64(24)) & np.uint64(255))
-    e.request_flags[request] = int((word >> np.uint64(KEY_BITS)) & np.uint64(15))
-    e.request_edge[request] = (key * e.limits[EDGES]) >> KEY_BITS
+    e.request_size[request] = int(statements_of(word))
+    e.request_flags[request] = int(marks_of(word))
+    e.request_learners[request] = learners_of(word)
+    e.request_edge[request] = (np.int64(key_of(word)) * e.limits[EDGES]) >> KEY_BITS
     e.request_tries[request] = 0
     e.request_live[request] = 1
     e.request_state[request] = 0
@@ -284,7 +284,7 @@ def commit_append(e: Engine, lane: int) -> None:
             fresh += size
             came += size * e.call_came[call]
             hot |= flags & HOT
-            learners += size if flags & MANY else 1
+            learners += e.request_learners[request]
             if state & GIVEN_UP:
                 e.counts[N_GIVEN_UP_STORED] += size
         e.request_state[request] = state | STORED

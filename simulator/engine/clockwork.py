@@ -4,9 +4,6 @@ act.
 
 from __future__ import annotations
 
-import numpy as np
-
-from simulator.arrivals import TICKS_PER_S
 from simulator.compiled import U64, kernel
 from simulator.engine.calls import (
     after_edge,
@@ -61,6 +58,7 @@ from simulator.engine.state import (
     USED_PERSIST,
     Engine,
 )
+from simulator.word import TICKS_PER_S, tick_of
 
 _ARRIVES, _TIMER, _LATE, _TASK = range(4)
 
@@ -73,7 +71,7 @@ def advance(e: Engine, words: U64, until: float) -> bool:
     due = 1e300
     n = len(words)
     if e.numbers[NEXT_ARRIVAL] < n:
-        due = float(words[e.numbers[NEXT_ARRIVAL]] >> np.uint64(32)) / TICKS_PER_S
+        due = float(tick_of(words[e.numbers[NEXT_ARRIVAL]])) / TICKS_PER_S
     while e.numbers[TROUBLE] == 0:
         what, which, when = -1, 0, until
         if due < when:
@@ -94,7 +92,7 @@ def advance(e: Engine, words: U64, until: float) -> bool:
             e.numbers[NEXT_ARRIVAL] += 1
             due = 1e300
             if e.numbers[NEXT_ARRIVAL] < n:
-                due = float(words[e.numbers[NEXT_ARRIVAL]] >> np.uint64(32)) / TICKS_PER_S
+                due = float(tick_of(words[e.numbers[NEXT_ARRIVAL]])) / TICKS_PER_S
         elif what == _TIMER:
             _timer(e, end_timer(e))
         elif what == _LATE:

@@ -187,6 +187,7 @@ class Engine:
     request_due: Annotated[F64, MAX_REQUESTS]
     request_size: Annotated[I32, MAX_REQUESTS]
     request_edge: Annotated[I32, MAX_REQUESTS]  # whose frames it goes in
+    request_learners: Annotated[I32, MAX_REQUESTS]  # who speak in it
     request_flags: Annotated[I32, MAX_REQUESTS]
     request_tries: Annotated[I32, MAX_REQUESTS]
     request_live: Annotated[I32, MAX_REQUESTS]  # attempts and timers that still refer to it

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import psutil
 import pytest
 
@@ -25,6 +24,7 @@ from simulator.arrivals import arrivals
 from simulator.calibration import load_calibration
 from simulator.scenario import load
 from simulator.study import study
+from simulator.word import statements_of
 from tests.http.system import System
 from tests.simulator.test_report import read
 
@@ -67,7 +67,7 @@ def test_the_mix_has_the_statements_of_the_simulated_clients() -> None:
     mix = mix_of(scenario)
     sends = [kind for kind in mix.kinds if kind.kind == "send"]
     words = arrivals(scenario, 1).words
-    mean = float(((words >> np.uint64(24)) & np.uint64(255)).mean())
+    mean = float(statements_of(words).mean())
     assert sum(kind.weight * kind.statements for kind in sends) == pytest.approx(mean, rel=0.05)
     assert [kind.weight for kind in mix.kinds if kind.kind == "progress"] == [scenario.client.reads]
     assert all(kind.gzip == (kind.statements > scenario.client.web_batch) for kind in sends)

@@ -11,6 +11,7 @@ from simulator.record import new_record
 from simulator.rng import uniform
 from simulator.scenario import Scenario, load
 from simulator.walk import Lines, lines_of, new_buffers
+from simulator.word import marks_of, statements_of
 
 
 def test_any_number_of_shards_gives_the_same_bytes(small: Scenario) -> None:
@@ -54,13 +55,13 @@ def test_load_multiplies_requests(small: Scenario) -> None:
 
 
 def test_web_and_mobile_batches_stay_within_their_size(small: Scenario) -> None:
-    sizes = (arrivals(small, 1).words >> np.uint64(24)) & np.uint64(255)
+    sizes = statements_of(arrivals(small, 1).words)
     assert sizes.min() >= 1
     assert sizes.max() <= small.client.mobile_batch
 
 
 def test_some_mobile_requests_are_repeated_and_some_wait(small: Scenario) -> None:
-    flags = (arrivals(small, 1).words >> np.uint64(20)) & np.uint64(15)
+    flags = marks_of(arrivals(small, 1).words)
     assert 0 < np.mean((flags & np.uint64(REPEATED)) > 0) < 0.02
     assert 0 < np.mean((flags & np.uint64(BACKLOG)) > 0) < 0.3
 

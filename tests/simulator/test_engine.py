@@ -5,15 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator.arrivals import TICKS_PER_S, Arrivals, arrivals
+from simulator.arrivals import Arrivals, arrivals
 from simulator.calibration import Calibration
-from simulator.client import MANY
 from simulator.measures import band, drained_after, over, quantile
 from simulator.parameters import Fault
 from simulator.scenario import Scenario, ScenarioError
 from simulator.system import Outcome, simulate
 from simulator.theory import QUEUES, against_theory, mg1, mmc
-from simulator.walk import KEY_BITS
+from simulator.word import EACH, TICKS_PER_S, word_of
 
 
 @pytest.mark.parametrize("queue", QUEUES)
@@ -65,15 +64,17 @@ def test_statements_of_many_learners_are_scored_in_as_many_partitions(
     small: Scenario, assumed: Calibration
 ) -> None:
     calm = replace(small, faults=())
-    marks = np.arange(10, dtype=np.uint64) * np.uint64(TICKS_PER_S) << np.uint64(32)
-    ten = marks | np.uint64(100 << 24)
-    of_one = simulate(calm, assumed, Arrivals(ten, 20.0, 1), 1)
-    of_many = simulate(calm, assumed, Arrivals(ten | np.uint64(MANY << KEY_BITS), 20.0, 1), 1)
-    for outcome in (of_one, of_many):
+    ticks = np.arange(10, dtype=np.uint64) * np.uint64(TICKS_PER_S)
+    none = np.zeros_like(ticks)
+    of_one, of_two, of_many = (
+        simulate(calm, assumed, Arrivals(word_of(ticks, none + size, none, none + more, none), 20.0, 1), 1)
+        for size, more in ((np.uint64(100), np.uint64(number)) for number in (0, 1, EACH))
+    )
+    for outcome in (of_one, of_two, of_many):
         whole(outcome)
         assert outcome.counts["persists"] == 10
         assert outcome.latency("scored").sum() == 1000
-    assert of_one.counts["scores"] == 10
+    assert of_one.counts["scores"] == 10 < of_two.counts["scores"] <= 20
     partitions = small.system.partitions
     touched = partitions * (1 - (1 - 1 / partitions) ** 100)
     assert of_many.counts["scores"] == pytest.approx(10 * touched, rel=0.2)
