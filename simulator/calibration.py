@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.compiled import F64
-from simulator.engine.state import COMPONENTS, SHAPES
+from simulator.engine.state import COMPONENTS, SHAPES, WAITS
 from simulator.parameters import Rule, number, one_of, text, yes_or_no
 from simulator.rng import sigma
 from simulator.scenario import ScenarioError
@@ -53,6 +53,14 @@ class Calibration:
     sources: dict[str, str]
     standing: dict[str, float]
     """Cores that each process of a kind uses without any load; of PostgreSQL for each worker."""
+
+    def dearer(self, factor: float) -> Calibration:
+        """The same parts where everything takes so many times the processor time; waits stay as they are."""
+        working = [place for place, name in enumerate(COMPONENTS) if name not in WAITS]
+        service = self.service.copy()
+        service[working, :3] *= factor
+        standing = {name: cores * factor for name, cores in self.standing.items()}
+        return replace(self, service=service, standing=standing)
 
 
 def load_calibration(path: Path | None = None) -> Calibration:

@@ -286,8 +286,18 @@ def calibrate_command(
 @calibration_option
 @out_option
 @click.option("--seeds", type=click.IntRange(1, 100), default=validation.SEEDS, show_default=True)
+@click.option(
+    "--own-cost",
+    is_flag=True,
+    help="Scale processor time to the run's own: what is left is the model's error.",
+)
 def validate_command(
-    runs: tuple[Path, ...], settings: tuple[str, ...], calibration: Path | None, out: Path | None, seeds: int
+    runs: tuple[Path, ...],
+    settings: tuple[str, ...],
+    calibration: Path | None,
+    out: Path | None,
+    seeds: int,
+    own_cost: bool,
 ) -> None:
     """Prediction beside measurement for RUNS, JSON files of load tests whose system had cores of its own.
 
@@ -297,7 +307,8 @@ def validate_command(
     with _errors():
         times = load_calibration(calibration)
         found = [
-            validation.validate(read_measured(path), times, seeds=seeds, settings=settings) for path in runs
+            validation.validate(read_measured(path), times, seeds=seeds, settings=settings, own_cost=own_cost)
+            for path in runs
         ]
     data = validation.together(found)
     Console(width=None if Console().is_terminal else 150).print(validation.console_table(data))

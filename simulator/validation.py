@@ -36,6 +36,8 @@ SEEDS = 5
 LIMITS = {"p95": 0.15, "p99": 0.25, "lag": 0.10, "drain": 0.10, "utilisation": 0.10}
 """Errors that are aimed at, by the last word of a figure's name."""
 QUANTILES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+_COSTED = 2
+"""How often costs are fitted to the run's own: what queues gather together depends on what it costs."""
 SHORTEST_LAG_S = 1.0
 """Lags and drains below it are within the grain of the gauges and of the looks at them."""
 
@@ -102,14 +104,28 @@ def system_of(run: Measured, settings: Sequence[str] = ()) -> Scenario:
 
 
 def validate(
-    run: Measured, calibration: Calibration, *, seeds: int = SEEDS, settings: Sequence[str] = ()
+    run: Measured,
+    calibration: Calibration,
+    *,
+    seeds: int = SEEDS,
+    settings: Sequence[str] = (),
+    own_cost: bool = False,
 ) -> dict[str, Any]:
-    """Replay a load test and compare. Raises ScenarioError when the run cannot be replayed."""
+    """Replay a load test and compare. Raises ScenarioError when the run cannot be replayed.
+
+    With `own_cost` everything is made as much dearer, or cheaper, as the run's own processor time wants: what
+    is then left of the errors is the model's, and not how the machine felt that minute.
+    """
     scenario = system_of(run, settings)
-    outcomes = [
-        simulate(scenario, calibration, replayed(run, seed), seed, sample_s=SAMPLE_S)
-        for seed in range(1, seeds + 1)
-    ]
+
+    def outcome(seed: int) -> Outcome:
+        return simulate(scenario, calibration, replayed(run, seed), seed, sample_s=SAMPLE_S)
+
+    cost = 1.0
+    for _ in range(_COSTED if own_cost else 0):
+        dearer = run.utilisation / _utilisation(run, calibration, outcome(1))
+        calibration, cost = calibration.dearer(dearer), cost * dearer
+    outcomes = [outcome(seed) for seed in range(1, seeds + 1)]
     rows = list(_rows(run, calibration, outcomes))
     return {
         "kind": "validation",
@@ -127,6 +143,7 @@ def validate(
             name: getattr(calibration, name) for name in ("file", "measured", "statement", "date", "machine")
         },
         "seeds": seeds,
+        "cost": cost,
         "utilisation": run.utilisation,
         "foreign": run.foreign,
         "doubts": list(_doubts(run)),
@@ -159,16 +176,8 @@ def _rows(run: Measured, calibration: Calibration, outcomes: list[Outcome]) -> l
             return Row(name, unit, None, None, None, told)
         return Row(name, unit, float(np.median(known)), min(known), max(known), told)
 
-    time = run.meter["seconds"]
-    standing = _standing(calibration)
-    rows = [
-        row(
-            "utilisation",
-            "share of the cores",
-            [(_cpu(o) / time + standing) / max(1, run.cores) for o in outcomes],
-            run.utilisation,
-        )
-    ]
+    used: list[float | None] = [_utilisation(run, calibration, o) for o in outcomes]
+    rows = [row("utilisation", "share of the cores", used, run.utilisation)]
     told = run.report["arrivals"]["acknowledged"]
     for name, share in QUANTILES:
         values = [quantile(o.latency("acknowledged"), share) for o in outcomes]
@@ -185,13 +194,11 @@ def _rows(run: Measured, calibration: Calibration, outcomes: list[Outcome]) -> l
     return rows
 
 
-def _cpu(outcome: Outcome) -> float:
-    return sum(used for name, used in outcome.cpu_s.items() if name not in WAITS)
-
-
-def _standing(calibration: Calibration) -> float:
-    """Of one process of each kind; PostgreSQL for two workers."""
-    return sum((2 if name == "postgresql" else 1) * calibration.standing[name] for name in STANDING)
+def _utilisation(run: Measured, calibration: Calibration, outcome: Outcome) -> float:
+    """Share of the cores; without load there is one process of each kind, and PostgreSQL for two workers."""
+    work = sum(used for name, used in outcome.cpu_s.items() if name not in WAITS)
+    standing = sum((2 if name == "postgresql" else 1) * calibration.standing[name] for name in STANDING)
+    return (work / float(run.meter["seconds"]) + standing) / max(1, run.cores)
 
 
 def _lag(outcome: Outcome, stage: str) -> float:
@@ -294,6 +301,8 @@ def console_table(data: dict[str, Any]) -> Table:
             f"{one['run']['name']}: {_percent(one['utilisation'], '')} used,"
             f" {_percent(one['foreign'], '')} by others"
         )
+        if one["cost"] != 1.0:
+            about += f", costs x {one['cost']:.2f}"
         for number, row in enumerate(one["rows"]):
             unit = row["unit"]
             mark = {None: "", True: "[green]within[/green]", False: "[red]off[/red]"}[row["within"]]
@@ -326,12 +335,17 @@ def comparison_table(data: dict[str, Any]) -> str:
 def section(data: dict[str, Any]) -> list[str]:
     """One validation as HTML."""
     run, c = data["run"], data["calibration"]
+    cost = (
+        f" Their processor time is taken {data['cost']:.2f} times: as the run's own."
+        if data["cost"] != 1.0
+        else ""
+    )
     return [
         f"<h2>{escape(run['name'])}</h2>",
         f"<p class='soft'>Measured {escape(run['at'])} on {escape(run['machine'])}, {run['cores']} of its"
         f" cores for the system: {run['requests']:,} requests, {run['statements']:,} statements in"
         f" {run['seconds']:g} s. Service times: {escape(c['file'])}, {escape(c['date'])},"
-        f" {escape(c['machine'])}: {escape(c['statement'])}.</p>",
+        f" {escape(c['machine'])}: {escape(c['statement'])}.{cost}</p>",
         *(f"<div class='note'>{escape(text)}</div>" for text in data["doubts"]),
         comparison_table(data),
         f"<p class='soft'>Predicted: the middle of {data['seeds']} seeds, with their range. A lag of less"

@@ -52,6 +52,8 @@ TRUE = {
 EVENTS = 0.75
 """Learning events of a statement."""
 STANDING = {"edge": 0.01, "persist": 0.02, "score": 0.02, "postgresql": 0.005, "source": "chosen"}
+STANDING_S = (0.01, 0.02, 0.02, 0.005, 0.005)
+"""Of the processes, PostgreSQL for each of two workers."""
 ABOUT = {"measured": False, "statement": "chosen", "date": "2026-11-22", "machine": "none"}
 LOADS = (
     (20.0, (1,)),
@@ -212,6 +214,26 @@ def test_a_fitted_file_predicts_a_run_that_it_has_not_seen(
     for row in told["rows"]:
         if row["error"] is not None:
             assert abs(row["error"]) < 0.1, row
+
+
+def test_what_a_dearer_machine_did_is_told_apart_from_what_the_model_misses(known: Calibration) -> None:
+    rate, sizes = 30.0, (5, 40)
+    blank = measured(report(rate, sizes), "test")
+    dear = known.dearer(1.3)
+    slow = told_by(
+        simulate(system_of(blank), dear, replayed(blank, 1), 1, sample_s=SAMPLE_S), report(rate, sizes)
+    )
+    slow.meter["cpu_s"] |= {"supervisor": 0.3 * sum(STANDING_S) * SECONDS}
+    plain, own = validate(slow, known, seeds=2), validate(slow, known, seeds=2, own_cost=True)
+    assert plain["cost"] == 1.0
+    assert own["cost"] == pytest.approx(1.3, rel=0.02)
+    errors = [
+        {row["name"]: row["error"] for row in one["rows"] if row["error"] is not None} for one in (plain, own)
+    ]
+    assert errors[0]["utilisation"] < -0.2
+    assert abs(errors[1]["utilisation"]) < 0.02
+    assert abs(errors[1]["acknowledged p95"]) < 0.1 < -errors[0]["acknowledged p95"]
+    assert "costs x 1.3" in str([*console_table(together([own])).columns[0].cells])
 
 
 def test_a_run_that_others_disturbed_or_that_shared_its_cores_is_not_taken_for_more(
