@@ -39,7 +39,18 @@ class Pool:
         return connection
 
     def give_back(self, connection: Connection) -> None:
-        """It is not used any more."""
+        """It is not used any more. A transaction that was left open, because its commit was cancelled on its
+        way, is rolled back first (asyncpg's Pool.release does)."""
+        if connection.broken or connection.session.transaction is None:
+            self._free_again(connection)
+            return
+
+        def run() -> None:
+            connection.session.run("rollback", (), lambda _result: self._free_again(connection))
+
+        self.loop.send(None, ("ask", self.process.name, "rollback"), run)
+
+    def _free_again(self, connection: Connection) -> None:
         self._used.pop(connection, None)
         if not connection.broken:
             self._free.append(connection)

@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
+from lrs.composition.store import connected
 from lrs.log.port import Ends, Fenced, OffsetOutOfLog
+from lrs.settings import Settings
 from lrs.store.lease import Lease, Leases, advance, consistent_through, fair_share, offsets
 
 STAGE, TOPIC, PARTITIONS = "persist", "statements", 4
@@ -181,6 +183,25 @@ async def test_a_dead_workers_partition_is_claimed_though_it_stands_still_in_the
         async with asyncio.timeout(30):
             while held != {0, 1, 2, 3}:
                 held = await impatient.balance(held)
+
+
+async def test_a_worker_that_is_cancelled_on_its_way_to_the_commit_keeps_nothing_from_the_next(
+    leases: Leases, database: str
+) -> None:
+    async with connected(Settings(store=database, lease=30.0), 4, "cancelled") as pool:
+
+        async def work(epoch: int, offset: int) -> None:
+            async with pool.acquire() as connection, connection.transaction():
+                await advance(connection, STAGE, 0, epoch, offset, offset + 1, 1000 + offset)
+
+        for turns in range(60):
+            async with asyncio.timeout(8):  # less than a lease: nobody has to be evicted
+                (lease,) = await leases.seize({0}, LOG, ends())
+            working = asyncio.create_task(work(lease.epoch, lease.next_offset))
+            for _ in range(turns):
+                await asyncio.sleep(0.0001)
+            working.cancel()
+            await asyncio.wait({working})
 
 
 # The fence.
