@@ -3,7 +3,8 @@
 -- and nobody sweeps them away. Returns whether it was made.
 insert into attachment as a (tenant, sha2, size, due_us)
 values ($1, $2, $3, (extract(epoch from clock_timestamp()) * 1000000)::bigint + $4)
-on conflict (tenant, sha2) do update set due_us = case when a.due_us is not null then excluded.due_us end
+on conflict (tenant, sha2) do update
+set due_us = case when a.due_us is not null then greatest(a.due_us, excluded.due_us) end
 returning a.xmax = 0
 
 -- name: use
@@ -34,9 +35,11 @@ for update
 delete from attachment_use where tenant = $1 and id = any ($2::uuid[]) and sha2 = any ($3::bytea[])
 
 -- name: forget
--- Those without any use go; of the others each is looked at again later.
+-- Those without any use go; of the others each is looked at again later, and no sooner than somebody who has
+-- announced a use was promised.
 with used as (
-    update attachment a set due_us = (extract(epoch from clock_timestamp()) * 1000000)::bigint + $3
+    update attachment a
+    set due_us = greatest(a.due_us, (extract(epoch from clock_timestamp()) * 1000000)::bigint + $3)
     where a.tenant = $1 and a.sha2 = any ($2::bytea[])
         and exists (select from attachment_use u where u.tenant = a.tenant and u.sha2 = a.sha2)
     returning a.sha2
