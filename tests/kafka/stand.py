@@ -81,7 +81,9 @@ class Stand:
         try:
 
             async def there() -> bool:
-                return int(await connection.fetchval("select count(*) from statement")) >= len(self.accepted)
+                # By id: what got no answer may be there as well, before what was acknowledged.
+                found = "select count(*) from statement where id = any($1::uuid[])"
+                return int(await connection.fetchval(found, self.accepted)) >= len(set(self.accepted))
 
             await until(there, 60)
             return [str(row["id"]) for row in await connection.fetch("select id from statement order by pos")]
