@@ -21,7 +21,7 @@ from simulator.fitting import fit, not_negative, variation
 from simulator.measurement import Measured, measured
 from simulator.measures import quantile
 from simulator.scenario import ScenarioError
-from simulator.system import Outcome, simulate
+from simulator.system import Outcome, simulate, standing_cores
 from simulator.validation import (
     SAMPLE_S,
     console_table,
@@ -52,8 +52,6 @@ TRUE = {
 EVENTS = 0.75
 """Learning events of a statement."""
 STANDING = {"edge": 0.01, "persist": 0.02, "score": 0.02, "postgresql": 0.005, "source": "chosen"}
-STANDING_S = (0.01, 0.02, 0.02, 0.005, 0.005)
-"""Of the processes, PostgreSQL for each of two workers."""
 ABOUT = {"measured": False, "statement": "chosen", "date": "2026-11-22", "machine": "none"}
 LOADS = (
     (20.0, (1,)),
@@ -223,7 +221,8 @@ def test_what_a_dearer_machine_did_is_told_apart_from_what_the_model_misses(know
     slow = told_by(
         simulate(system_of(blank), dear, replayed(blank, 1), 1, sample_s=SAMPLE_S), report(rate, sizes)
     )
-    slow.meter["cpu_s"] |= {"supervisor": 0.3 * sum(STANDING_S) * SECONDS}
+    standing = sum(standing_cores(system_of(blank), known))
+    slow.meter["cpu_s"] |= {"supervisor": 0.3 * standing * SECONDS}
     plain, own = validate(slow, known, seeds=2), validate(slow, known, seeds=2, own_cost=True)
     assert plain["cost"] == 1.0
     assert own["cost"] == pytest.approx(1.3, rel=0.02)
