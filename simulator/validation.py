@@ -17,14 +17,14 @@ import numpy as np
 from rich.table import Table
 
 from simulator.arrivals import Arrivals
-from simulator.calibration import STANDING, Calibration
+from simulator.calibration import Calibration
 from simulator.compiled import F64
 from simulator.engine.state import WAITS
 from simulator.measurement import Measured
 from simulator.measures import MIDDLES, quantile
 from simulator.report import document, seconds, table
 from simulator.scenario import Scenario, ScenarioError, load
-from simulator.system import Outcome, simulate
+from simulator.system import Outcome, simulate, standing_cores
 from simulator.word import EACH, MOST_STATEMENTS, TICKS_PER_S, word_of
 
 SAMPLE_S = 0.1
@@ -123,10 +123,10 @@ def validate(
 
     cost = 1.0
     for _ in range(_COSTED if own_cost else 0):
-        dearer = run.utilisation / _utilisation(run, calibration, outcome(1))
+        dearer = run.utilisation / _utilisation(run, scenario, calibration, outcome(1))
         calibration, cost = calibration.dearer(dearer), cost * dearer
     outcomes = [outcome(seed) for seed in range(1, seeds + 1)]
-    rows = list(_rows(run, calibration, outcomes))
+    rows = list(_rows(run, scenario, calibration, outcomes))
     return {
         "kind": "validation",
         "run": {
@@ -169,14 +169,14 @@ def _doubts(run: Measured) -> list[str]:
     return found + [f"the load test itself: {text}" for text in doubts]
 
 
-def _rows(run: Measured, calibration: Calibration, outcomes: list[Outcome]) -> list[Row]:
+def _rows(run: Measured, scenario: Scenario, calibration: Calibration, outcomes: list[Outcome]) -> list[Row]:
     def row(name: str, unit: str, values: list[float | None], told: float | None) -> Row:
         known = [value for value in values if value is not None]
         if not known or len(known) < len(values):
             return Row(name, unit, None, None, None, told)
         return Row(name, unit, float(np.median(known)), min(known), max(known), told)
 
-    used: list[float | None] = [_utilisation(run, calibration, o) for o in outcomes]
+    used: list[float | None] = [_utilisation(run, scenario, calibration, o) for o in outcomes]
     rows = [row("utilisation", "share of the cores", used, run.utilisation)]
     told = run.report["arrivals"]["acknowledged"]
     for name, share in QUANTILES:
@@ -194,10 +194,10 @@ def _rows(run: Measured, calibration: Calibration, outcomes: list[Outcome]) -> l
     return rows
 
 
-def _utilisation(run: Measured, calibration: Calibration, outcome: Outcome) -> float:
-    """Share of the cores; without load there is one process of each kind, and PostgreSQL for two workers."""
+def _utilisation(run: Measured, scenario: Scenario, calibration: Calibration, outcome: Outcome) -> float:
+    """Share of the cores, with what is used without load."""
     work = sum(used for name, used in outcome.cpu_s.items() if name not in WAITS)
-    standing = sum((2 if name == "postgresql" else 1) * calibration.standing[name] for name in STANDING)
+    standing = sum(standing_cores(scenario, calibration))
     return (work / float(run.meter["seconds"]) + standing) / max(1, run.cores)
 
 
