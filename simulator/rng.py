@@ -8,10 +8,12 @@ generators", OOPSLA 2014).
 from __future__ import annotations
 
 import math
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 
-from simulator.compiled import kernel
+from simulator.compiled import F64, kernel
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -104,3 +106,29 @@ def sigma(cv: float) -> float:
 def lognormal(key: np.uint64, k: int, sigma: float) -> float:
     """The k-th number of a stream, lognormal with mean 1; `sigma` is that of its logarithm."""
     return math.exp(sigma * normal(key, k) - 0.5 * sigma * sigma)
+
+
+SHARES = 1024
+_SHARE_BITS = np.uint64(54)
+
+
+@cache
+def shares(sigma: float) -> F64:
+    """A lognormal distribution with mean 1, cut into SHARES equally likely pieces: the mean of each, for
+    `lognormal_of`.
+    """
+    standard = NormalDist()
+    edges = [standard.inv_cdf(share / SHARES) for share in range(1, SHARES)]
+    below = [0.0, *(standard.cdf(edge - sigma) for edge in edges), 1.0]
+    return np.diff(below) * SHARES
+
+
+@kernel
+def lognormal_of(means: F64, key: np.uint64, k: int, sigma: float) -> float:
+    """As `lognormal`, several times as fast, from the `shares` of this sigma: a number of the middle becomes
+    the mean of its share; in the two outermost, where a share is wide, it is itself.
+    """
+    share = word(key, k) >> _SHARE_BITS
+    if 0 < share < SHARES - 1:
+        return float(means[share])
+    return lognormal(key, k, sigma)

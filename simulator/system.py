@@ -16,9 +16,9 @@ import simpy
 from simulator.arrivals import Arrivals
 from simulator.calibration import Calibration
 from simulator.compiled import F64, I64
+from simulator.engine import reading as r
 from simulator.engine import state as k
-from simulator.engine.clockwork import advance, backlog, oldest
-from simulator.engine.pool import settle, used_seconds
+from simulator.engine.clockwork import advance
 from simulator.engine.state import Engine, new_engine
 from simulator.faults import CORES_OF_A_BROKER, Process, begin_faults
 from simulator.scenario import Scenario, ScenarioError
@@ -198,7 +198,7 @@ class _Sampler:
         self.done = self.drained = False
         s = scenario.system
         self.capacity = [s.edges, s.persist_workers, s.score_workers, 1, s.connections]
-        self.last = self._totals()
+        self.last, self.now = np.zeros(r.READINGS), np.zeros(r.READINGS)
 
     def run(self, progress: Callable[[float], None]) -> Process:
         while not self.done:
@@ -211,38 +211,24 @@ class _Sampler:
                 self.done = self.drained or now >= self.seconds + self.drain_s
 
     def _nothing_waits(self) -> bool:
-        e, counts = self.engine, self.engine.counts
-        answered = counts[k.N_ACKED] + counts[k.N_GIVEN_UP]
-        idle = backlog(e, k.PERSISTING) + backlog(e, k.SCORING) == 0
-        return bool(idle and answered >= counts[k.N_REQUESTS])
-
-    def _totals(self) -> F64:
-        e = self.engine
-        for pool in range(4):
-            settle(e, pool)
-        used = [used_seconds(e, part) for part in range(len(k.PARTS))]
-        busy = [float(e.pool_busy[e.pool[tier]]) for tier in range(4)]
-        return np.array([*e.counts, *used, *busy], np.float64)
+        now = self.now
+        answered = now[k.N_ACKED] + now[k.N_GIVEN_UP]
+        idle = now[r.WAITS_FOR_PERSIST] + now[r.WAITS_FOR_SCORE] == 0
+        return bool(idle and answered >= now[k.N_REQUESTS])
 
     def _sample(self) -> None:
-        e, n = self.engine, len(k.COUNTS)
-        totals = self._totals()
-        rates = (totals - self.last) / self.step
-        self.last = totals
-        parts = rates[n : n + len(k.PARTS)] / self.capacity
-        cores = []
-        for tier, idle in enumerate(self.standing):
-            own = float(e.cores[e.pool[tier]]) + idle
-            cores.append((rates[n + len(k.PARTS) + tier] + idle) / max(own, 1e-9))
+        self.last, self.now = self.now, self.last
+        now = self.now
+        r.read(self.engine, now)
+        rates = (now - self.last) / self.step
+        parts = rates[r.USED_S : r.BUSY_S] / self.capacity
+        busy, own = rates[r.BUSY_S : r.CORES], now[r.CORES : r.WAITS_FOR_PERSIST]
+        cores = (busy + self.standing) / np.maximum(own + self.standing, 1e-9)
         self.rows.append(
             [
                 self.env.now,
                 *rates[[k.N_STATEMENTS, k.N_ACCEPTED, k.N_PERSISTED, k.N_SCORED]],
-                backlog(e, k.PERSISTING),
-                backlog(e, k.SCORING),
-                oldest(e, k.PERSISTING),
-                max(oldest(e, k.PERSISTING), oldest(e, k.SCORING)),
-                float(e.numbers[k.IN_SYSTEM] + e.numbers[k.EDGE_WAITING]),
+                *now[r.WAITS_FOR_PERSIST : r.READINGS],
                 *rates[[k.N_REJECTED, k.N_TIMED_OUT, k.N_RETRIED]],
                 *parts,
                 *cores,

@@ -188,27 +188,3 @@ def wake(e: Engine) -> None:
     for worker in range(e.workers[0]):
         start_worker(e, worker)
     start_flush(e)
-
-
-@kernel
-def oldest(e: Engine, stage: int) -> float:
-    """For how long the oldest statement that a stage has not committed has been accepted, in seconds."""
-    partitions = e.limits[PARTITIONS]
-    since = e.now[0]
-    for lane in range(stage * partitions, (stage + 1) * partitions):
-        for item in (e.lane_batch[lane], e.lane_head[lane]):
-            if item >= 0:
-                since = min(since, e.segment_at[item])
-    return float(e.now[0] - since)
-
-
-@kernel
-def backlog(e: Engine, stage: int) -> int:
-    """Statements that a stage has not committed."""
-    partitions = e.limits[PARTITIONS]
-    total = 0
-    for lane in range(stage * partitions, (stage + 1) * partitions):
-        total += e.lane_waiting[lane]
-        if e.lane_busy[lane]:
-            total += e.lane_batch_size[lane]
-    return total

@@ -18,7 +18,7 @@ from simulator.engine.state import (
     TROUBLE,
     Engine,
 )
-from simulator.rng import exponential, lognormal, uniform
+from simulator.rng import exponential, lognormal_of, uniform
 
 KIND_BITS = 48
 EPOCH_BITS = 28
@@ -55,7 +55,7 @@ def service(e: Engine, component: int, requests: float, statements: float) -> fl
         if shape == EXPONENTIAL:
             mean *= exponential(e.key[0], place)
         else:
-            mean *= lognormal(e.key[0], place, row[4])
+            mean *= lognormal_of(e.noise[component], e.key[0], place, row[4])
     e.cpu[component] += mean
     return float(mean)
 

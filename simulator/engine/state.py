@@ -9,6 +9,7 @@ from typing import Annotated
 from simulator.compiled import F64, I32, I64, U64
 from simulator.population import root
 from simulator.record import new_record
+from simulator.rng import SHARES, shares
 
 # Components that take time, the rows of `service`; the columns are seconds for a transaction (or a request at
 # an edge), for each request in it and for each statement in it, the shape of the noise, and a lognormal's
@@ -162,6 +163,7 @@ class Engine:
     """The state of a run. Times are seconds since the window's begin; lists are linked by index, -1 ends."""
 
     service: Annotated[F64, len(COMPONENTS), 5]
+    noise: Annotated[F64, len(COMPONENTS), SHARES]  # of the lognormal ones
     limits: Annotated[I64, LIMITS]
     settings: Annotated[F64, SETTINGS]
     key: Annotated[U64, 1]
@@ -281,6 +283,7 @@ def new_engine(
     e = new_record(Engine)
     lanes = 3 * int(limits[PARTITIONS])
     e.service[:], e.limits[:], e.settings[:] = service, limits, settings
+    e.noise[:] = [shares(float(sigma)) for sigma in service[:, 4]]
     e.key[0] = root(seed)
     e.pool[:] = pool
     e.cores[:] = 1.0

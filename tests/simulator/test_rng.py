@@ -3,11 +3,23 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.population import root
-from simulator.rng import child, exponential, lognormal, mix, normal, sigma, uniform
+from simulator.rng import (
+    SHARES,
+    child,
+    exponential,
+    lognormal,
+    lognormal_of,
+    mix,
+    normal,
+    shares,
+    sigma,
+    uniform,
+)
 
 KEY = np.uint64(root(1))
 
@@ -25,6 +37,21 @@ def test_moments_of_the_distributions() -> None:
     noise = [lognormal(KEY, k, sigma(0.8)) for k in range(n)]
     assert abs(np.mean(noise) - 1.0) < 0.01
     assert abs(np.std(noise) - 0.8) < 0.03
+
+
+@pytest.mark.parametrize("cv", [0.0, 0.3, 1.5])
+def test_a_table_of_shares_is_the_distribution_that_it_stands_for(cv: float) -> None:
+    means, s = shares(sigma(cv)), sigma(cv)
+    assert np.all(np.diff(means) > -1e-12)
+    assert abs(means.mean() - 1.0) < 1e-12
+    own = np.array([lognormal(KEY, k, s) for k in range(50_000)])
+    quick = np.array([lognormal_of(means, KEY, k, s) for k in range(50_000)])
+    outermost = (own < means[1]) & (quick == own) | (own > means[SHARES - 2]) & (quick == own)
+    assert 0 < outermost.sum() < 3 * 50_000 / SHARES or cv == 0.0
+    # The same number of the same share: it differs by no more than the share is wide.
+    assert np.abs(np.log(quick / own)).max() < 0.35 * s + 1e-9
+    assert abs(quick.mean() - own.mean()) < 1e-4
+    assert abs(quick.std() - own.std()) < 2e-3 * cv + 1e-9
 
 
 def test_normal_is_the_inverse_of_the_normal_distribution() -> None:
