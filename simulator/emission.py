@@ -20,7 +20,7 @@ import numpy as np
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from simulator.behaviour import compile_behaviour, start_ms
+from simulator.behaviour import Behaviour, compile_behaviour, start_ms
 from simulator.compiled import I64
 from simulator.record import new_record
 from simulator.scenario import Scenario, ScenarioError
@@ -34,6 +34,10 @@ UNDER_WAY = 2_000
 LINGER_MS = 5
 BATCH_BYTES = 1 << 18
 LARGEST = 64 << 20
+CHUNK_LINES = 8_192
+"""Lines that are rendered at once, so that their text is still in the processor's cache when it is sent; no
+request has so many.
+"""
 PATIENCE_S = 120.0
 CONNECT_S = 10.0
 
@@ -62,27 +66,44 @@ class Emission:
         for the next chunk.
         """
         b, forms = compile_behaviour(self.scenario), templates(self.scenario)
-        lines, buffers = new_record(Lines), new_buffers()
-        text = np.empty(MAX_LINES * forms.text.shape[1], np.uint8)
-        ends = np.empty(MAX_LINES, np.int64)
-        begin = int(start_ms(self.scenario, self.scenario.run.begin))
-        end = begin + int(self.scenario.run.hours * 3_600_000)
-        low, width, left = begin, end - begin, self.limit if self.limit is not None else 1 << 60
+        lines = new_record(Lines)
+        text = np.empty(CHUNK_LINES * forms.text.shape[1], np.uint8)
+        ends = np.empty(CHUNK_LINES, np.int64)
+        for order, firsts in self._sorted(b, lines):
+            bounds = np.append(firsts, len(order))
+            low = 0
+            while low < len(firsts):
+                high = int(np.searchsorted(bounds, bounds[low] + CHUNK_LINES, "right")) - 1
+                piece, begins = order[bounds[low] : bounds[high]], firsts[low:high]
+                render(b, forms, self.seed, lines, piece, ends, text)
+                due = lines.sent[order[begins]] - self._begin
+                yield text, ends[: len(piece)], begins - bounds[low], due
+                low = high
+
+    @property
+    def _begin(self) -> int:
+        return int(start_ms(self.scenario, self.scenario.run.begin))
+
+    def _sorted(self, b: Behaviour, lines: Lines) -> Iterator[tuple[I64, I64]]:
+        """The lines of one part of the window after the other: their order, and where in it each request
+        begins.
+        """
+        buffers, learners = new_buffers(), self.scenario.population.learners
+        low, width = self._begin, int(self.scenario.run.hours * 3_600_000)
+        end = low + width
+        left = self.limit if self.limit is not None else 1 << 60
         while low < end and left > 0:
             high = min(end, low + width)
-            n, reached = lines_of(
-                b, self.seed, 0, self.scenario.population.learners, low, high, buffers, lines
-            )
-            if reached < self.scenario.population.learners:
+            n, reached = lines_of(b, self.seed, 0, learners, low, high, buffers, lines)
+            if reached < learners:
                 if width <= 1:
                     raise ScenarioError(
                         self.scenario.name, "run.load", width, f"more than {MAX_LINES} lines in 1 ms"
                     )
-                width = max(1, width // 2)
+                width = max(1, int(width * min(0.5, 0.8 * reached / learners)))
                 continue
             low = high
-            if n < MAX_LINES // 4:
-                width *= 2
+            width = max(1, int(width * min(2.0, 0.8 * MAX_LINES / max(n, 1))))
             order = np.argsort(lines.sent[:n], kind="stable")
             firsts = _first_lines(lines, order)
             if n > left:  # whole requests only
@@ -90,12 +111,10 @@ class Emission:
                 order = order[: int(firsts[-1])]
                 firsts = firsts[:-1]
             left -= len(order)
-            if len(order) == 0:
-                if n > 0:
-                    return
-                continue
-            render(b, forms, self.seed, lines, order, ends, text)
-            yield text, ends[: len(order)], firsts, lines.sent[order[firsts]] - begin
+            if len(order) > 0:
+                yield order, firsts
+            elif n > 0:
+                return
 
     def requests(self, speed: float, told: Callable[[float], None]) -> Iterator[Request]:
         """The requests, each when it is due at `speed` times the scenario's pace (0: at once). `told` hears

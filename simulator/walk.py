@@ -30,7 +30,7 @@ from simulator.word import TICKS_PER_S, word_of
 
 LIVE_ENROLMENT = MAX_ENROLMENTS
 """The number of the live event among a learner's enrolments."""
-MAX_LINES = 200_000
+MAX_LINES = 500_000
 
 
 class Buffers(NamedTuple):
