@@ -128,7 +128,7 @@ def stage_app(
 
     async def carry(stream: Any) -> None:
         async for event in stream.events():
-            app.assignment.put(event.message.record)
+            app.assignment.put(event.message.record, more=event.message.more)
 
     # Without acks Faust keeps no books of offsets and commits nothing.
     app.agent(

@@ -66,17 +66,20 @@ class OwnedPartition:
         self._processing = False
         self._task = asyncio.create_task(self._run(), name=f"{stage.name}-{lease.partition}")
 
-    def put(self, record: Record) -> None:
-        """Queue a record; one that was queued before is passed over."""
-        if self._closing or record.offset < self._expected:
-            return
-        self._expected = record.offset + 1
-        self._queue.append(record)
-        self._statements += record.count
-        self._bytes += len(record.value)
-        self._filled.set()
-        if self._fill() * QUEUED_BATCHES >= 1:
+    def put(self, record: Record, *, more: bool) -> None:
+        """Queue a record; one that was queued before is passed over. `more`: others come at once, and an idle
+        partition waits for them.
+        """
+        if not self._closing and record.offset >= self._expected:
+            self._expected = record.offset + 1
+            self._queue.append(record)
+            self._statements += record.count
+            self._bytes += len(record.value)
+        enough = self._fill() * QUEUED_BATCHES >= 1
+        if enough:
             self._enough.set()
+        if self._queue and (enough or not more):
+            self._filled.set()
         if not self._is_full and self._fill() >= 1:
             self._is_full = True
             self._flow.full(record.partition)
@@ -170,11 +173,15 @@ class Assignment:
         """The numbers of the owned partitions."""
         return set(self._owned)
 
-    def put(self, record: Record) -> None:
-        """Queue a record for the stage; one of a partition that is not owned (any more) is passed over."""
+    def put(self, record: Record, *, more: bool = False) -> None:
+        """Queue a record for the stage; one of a partition that is not owned (any more) is passed over.
+
+        `more`: the read that brought it brought later ones of its partition, which follow; else each would
+        begin a batch by itself where nothing is under way.
+        """
         owned = self._owned.get(record.partition)
         if owned is not None:
-            owned.put(record)
+            owned.put(record, more=more)
 
     def open(self, leases: Iterable[Lease]) -> None:
         """Own these partitions; none may be owned now."""

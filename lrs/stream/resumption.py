@@ -32,9 +32,11 @@ SHORTEST_PAUSE = 0.008
 
 
 class RecordMessage(ConsumerMessage):
-    """A message that knows the log record it came from."""
+    """A message that knows the log record it came from, and whether the same read brought later ones of its
+    partition.
+    """
 
-    __slots__ = ("record",)
+    __slots__ = ("more", "record")
 
 
 class ResumingConsumer(_Driver):
@@ -44,6 +46,7 @@ class ResumingConsumer(_Driver):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._room = asyncio.Event()
+        self._last: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
 
     def _to_record(self, raw: Any) -> Record:
@@ -67,6 +70,7 @@ class ResumingConsumer(_Driver):
             generation_id=self.app.consumer_generation_id,
         )
         message.record = record
+        message.more = record.offset < self._last.get(tp, -1)
         return message
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -117,4 +121,7 @@ class ResumingConsumer(_Driver):
         records, active = await super()._wait_next_records(timeout)
         # What arrives while the flow is stopped is read again after the seek that ends the rebalance;
         # Faust would seek here, in the middle of it, too.
-        return (records if self.flow_active else None), active
+        if not self.flow_active:
+            return None, active
+        self._last = {tp: raws[-1].offset for tp, raws in records.items() if raws}
+        return records, active

@@ -302,10 +302,11 @@ class Worker(Role):
                 found = await self._source.read(positions)
                 if asked is not self._positions or not self._flowing:
                     continue  # somebody sought elsewhere while it was read
+                last = {record.partition: record.offset for record in found}
                 for record in found:
                     self._positions[record.partition] = record.offset + 1
                     self.world.met(self.stage.topic, record)
-                    self._assignment.put(record)
+                    self._assignment.put(record, more=record.offset < last[record.partition])
             if not found:
                 await news  # a look at what has not changed would find nothing
             await asyncio.sleep(SHORTEST_PAUSE)

@@ -144,6 +144,31 @@ async def test_a_batch_takes_all_that_is_queued_when_the_one_before_it_ends() ->
     await assignment.close()
 
 
+async def test_what_one_read_brings_to_an_idle_partition_makes_one_batch_however_slowly_it_comes() -> None:
+    stage = Recorder(max_records=10)
+    assignment = assign(stage, 0)
+    for offset in range(5):
+        assignment.put(record(offset), more=offset < 4)
+        assert stage.batches == []
+        await settle()
+    assert [len(batch) for batch in stage.batches] == [5]
+    await assignment.close()
+
+
+async def test_a_batch_begins_when_it_is_full_though_more_is_to_come() -> None:
+    stage = Recorder(max_records=3)
+    assignment = assign(stage, 0)
+    for offset in range(4):
+        assignment.put(record(offset), more=True)
+        await settle()
+    assert [len(batch) for batch in stage.batches] == [3]
+    # The last one was there before: what waits need not wait for it.
+    assignment.put(record(2), more=False)
+    await settle()
+    assert [len(batch) for batch in stage.batches] == [3, 1]
+    await assignment.close()
+
+
 async def test_a_full_queue_stops_its_own_partition_until_half_of_it_is_done() -> None:
     stage = Recorder(max_records=4)
     assignment = assign(stage, 0, 1)

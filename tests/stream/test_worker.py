@@ -145,6 +145,19 @@ async def test_batches_grow_under_load_up_to_the_stages_limit(pool: asyncpg.Pool
         assert len(first.stage.batches) < 100
 
 
+async def test_what_one_read_finds_makes_one_batch(pool: asyncpg.Pool, log: PostgresLog) -> None:
+    async with worker(pool, log) as first:
+        await until_assigned(first)
+        for together in range(1, 6):
+            numbers = range(10 * together, 10 * together + together)
+            async with pool.acquire() as connection, connection.transaction():
+                for number in numbers:
+                    await log.append_within(connection, {0: (value(number), 1)})
+            await until_counted(pool, sum(range(together + 1)))
+        # Ticks of idle partitions make batches of one, of an empty value.
+        assert [size for size in first.stage.batches if size > 1][-4:] == [2, 3, 4, 5]
+
+
 async def test_a_restarted_worker_goes_on_where_the_store_is(pool: asyncpg.Pool, log: PostgresLog) -> None:
     values = await append(log, range(50))
     async with worker(pool, log):
