@@ -229,6 +229,9 @@ class System:
     pace_rate: float = p(
         number(0, 1e9), "1/s", "where so many statements a second come to a partition, or more"
     )
+    turns: int = p(
+        whole(1, 64), "turns", "a stage's transaction goes so often from its worker to PostgreSQL and back"
+    )
     lease_s: float = p(number(0.1, 600), "s", "a dead worker's partitions are taken over after this long")
     rebalance_s: float = p(number(0, 600), "s", "a partition stands still this long when it changes hands")
     election_s: float = p(

@@ -102,7 +102,7 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
     limits = np.zeros(k.LIMITS, np.int64)
     limits[[k.EDGES, k.PARTITIONS, k.INFLIGHT]] = s.edges, s.partitions, s.inflight
     limits[[k.APPEND_MAX, k.PERSIST_MAX, k.SCORE_MAX]] = s.append_max, s.persist_max, s.score_max
-    limits[[k.CONNECTIONS, k.KAFKA, k.FLIGHTS]] = s.connections, kafka, s.flights
+    limits[[k.CONNECTIONS, k.KAFKA, k.FLIGHTS, k.TURNS]] = s.connections, kafka, s.flights, s.turns
     limits[[k.RETRY, k.RETRY_LIMIT]] = RETRIES.index(client.retry), client.retry_limit
     settings = np.zeros(k.SETTINGS)
     settings[[k.LINGER, k.TIMEOUT, k.RETRY_S]] = s.linger_ms / 1000.0, client.timeout_s, client.retry_s
@@ -125,6 +125,7 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
         raise ScenarioError(scenario.name, "system.*_cores", min(cores), rule)
     return new_engine(
         service=calibration.service,
+        look=_look(scenario, calibration),
         limits=limits,
         settings=settings,
         pool=[0, 0, 0, 0] if shared else [0, 1, 2, 3],
@@ -138,6 +139,18 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
         slots=SLOTS,
         seed=seed,
     )
+
+
+def _look(scenario: Scenario, calibration: Calibration) -> F64:
+    """CPU seconds of a worker and of PostgreSQL for a look into the log, by stage: what they use without load
+    is looks. Where a transaction is one turn, a look is no turn.
+    """
+    look, standing = np.zeros((3, 2)), calibration.standing
+    if scenario.system.turns > 1:
+        every = scenario.system.poll_idle_ms / 1000.0
+        for stage, name in ((k.PERSISTING, "persist"), (k.SCORING, "score")):
+            look[stage] = standing[name] * every, standing["postgresql"] * every
+    return look
 
 
 RETRIES = ("none", "at-once", "fixed", "backoff")

@@ -35,6 +35,7 @@ from simulator.engine.state import (
     SETTINGS,
     SLOT_S,
     TIMEOUT,
+    TURNS,
     Engine,
     new_engine,
 )
@@ -101,12 +102,13 @@ def _engine(service: dict[int, list[float]], servers: int, cores: float, slots: 
     limits = np.zeros(LIMITS, np.int64)
     limits[EDGES], limits[PARTITIONS], limits[CONNECTIONS] = servers, 1, 1
     limits[INFLIGHT] = 1 << 40
-    limits[APPEND_MAX] = limits[FLIGHTS] = 1
+    limits[APPEND_MAX] = limits[FLIGHTS] = limits[TURNS] = 1
     limits[PERSIST_MAX] = limits[SCORE_MAX] = 1 << 40
     settings = np.zeros(SETTINGS)
     settings[TIMEOUT], settings[SLOT_S] = 1e12, slot_s
     return new_engine(
         service=table,
+        look=np.zeros((3, 2)),
         limits=limits,
         settings=settings,
         pool=[0, 1, 2, 3],

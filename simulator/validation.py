@@ -188,7 +188,7 @@ def _rows(run: Measured, scenario: Scenario, calibration: Calibration, outcomes:
             values = [interpolated(bounds, regrouped(o.latency(until), bounds), share) for o in outcomes]
             rows.append(row(f"{until} {name}", "s", values, interpolated(bounds, counts, share)))
     for stage, done in (("persist", "queryable"), ("score", "scored")):
-        values = [_lag(o, stage) for o in outcomes]
+        values = [_lag(run, o, stage) for o in outcomes]
         rows.append(row(f"{stage} lag", "statements", values, _measured_lag(run, done)))
     rows.append(row("drain", "s", [_drain(o) for o in outcomes], _measured_drain(run)))
     return rows
@@ -201,12 +201,16 @@ def _utilisation(run: Measured, scenario: Scenario, calibration: Calibration, ou
     return (work / float(run.meter["seconds"]) + standing) / max(1, run.cores)
 
 
-def _lag(outcome: Outcome, stage: str) -> float:
-    """The most statements that were accepted, and not done by a stage or one before it."""
+def _lag(run: Measured, outcome: Outcome, stage: str) -> float:
+    """The most statements that were accepted, and not done by a stage or one before it, at the moments at
+    which the run was looked at: what comes and goes between two looks neither side tells.
+    """
     waiting = outcome.column("persist_backlog")
     if stage == "score":
         waiting = waiting + outcome.column("score_backlog")
-    return float(waiting.max(initial=0.0))
+    looks = np.array(run.report["lrs_over_time"]["seconds"], np.float64)
+    seen = np.interp(looks, outcome.column("seconds"), waiting, left=0.0, right=0.0)
+    return float(seen.max(initial=0.0))
 
 
 def _measured_lag(run: Measured, done: str) -> float | None:

@@ -1,4 +1,8 @@
-"""Stages: who works on what waits for persist and score, and how their transactions begin and end."""
+"""Stages: who works on what waits for persist and score, and how their transactions begin and end.
+
+A worker serves its partitions by turns: a look into the log for one, a turn of a transaction for another.
+Each turn, and each look, is a question to PostgreSQL; its answer is taken with the next turn.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +56,13 @@ from simulator.engine.state import (
     SCORING,
     SEGMENTS,
     SHARED_ROW,
+    TURNS,
     USED_PERSIST,
     WORKER_TIER,
     Engine,
 )
+
+_HEARS = -1  # in place of turns that are still to come: the commit's answer
 
 
 @kernel
@@ -64,7 +71,7 @@ def segment_waits(e: Engine, lane: int) -> None:
 
     A worker looks more often the more it finds.
     """
-    if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_owner[lane] < 0:
+    if e.lane_busy[lane] or e.lane_looks[lane] or e.lane_up[lane] < 1 or e.lane_owner[lane] < 0:
         return
     now = e.now[0]
     worker = e.worker_first[lane // e.limits[PARTITIONS]] + e.lane_owner[lane]
@@ -79,15 +86,29 @@ def segment_waits(e: Engine, lane: int) -> None:
 
 @kernel
 def stage_due(e: Engine, lane: int) -> None:
-    """A lane's worker has looked into the log, or its pause is over."""
+    """A lane's worker comes to look into the log, or its pause is over."""
     e.lane_timed[lane] = 0
-    start_stage(e, lane)
+    own, there = e.look[lane // e.limits[PARTITIONS]]
+    if own + there > 0.0 and e.now[0] >= e.lane_pace[lane] and _ready(e, lane):
+        e.lane_looks[lane] = 1
+        e.lane_own[lane], e.lane_there[lane] = own, there
+        _wait_for_worker(e, lane)
+    else:
+        start_stage(e, lane)
+
+
+@kernel
+def _ready(e: Engine, lane: int) -> bool:
+    """Whether a lane is idle, owned and has work."""
+    if e.lane_busy[lane] or e.lane_looks[lane] or e.lane_up[lane] < 1:
+        return False
+    return bool(e.lane_head[lane] >= 0 and e.lane_owner[lane] >= 0)
 
 
 @kernel
 def start_stage(e: Engine, lane: int) -> None:
-    """Begin a persist or score transaction, if the lane is idle, owned and has work, and it is time."""
-    if e.lane_busy[lane] or e.lane_up[lane] < 1 or e.lane_head[lane] < 0 or e.lane_owner[lane] < 0:
+    """Begin a persist or score transaction, if the lane is ready and it is time."""
+    if not _ready(e, lane):
         return
     stage = lane // e.limits[PARTITIONS]
     most = e.limits[PERSIST_MAX] if stage == PERSISTING else e.limits[SCORE_MAX]
@@ -104,9 +125,15 @@ def start_stage(e: Engine, lane: int) -> None:
     e.lane_rounds[lane] = 1
     if stage == PERSISTING and e.settings[POISON] > 0.0:
         start_poisoned(e, lane)
-    worker = e.worker_first[stage] + e.lane_owner[lane]
-    size = 2 * MAX_PARTITIONS
-    place = (e.worker_head[worker] + e.worker_count[worker]) % size
+    e.lane_turns[lane] = 0
+    _wait_for_worker(e, lane)
+
+
+@kernel
+def _wait_for_worker(e: Engine, lane: int) -> None:
+    """A lane wants a turn of its worker, who gives them in the order in which they are wanted."""
+    worker = e.worker_first[lane // e.limits[PARTITIONS]] + e.lane_owner[lane]
+    place = (e.worker_head[worker] + e.worker_count[worker]) % (2 * MAX_PARTITIONS)
     e.worker_ring[worker, place] = lane_code(e, WORK_DONE, lane)
     e.worker_count[worker] += 1
     start_worker(e, worker)
@@ -147,8 +174,30 @@ def start_worker(e: Engine, worker: int) -> None:
         e.worker_task[worker] = code
         stage = lane // e.limits[PARTITIONS]
         use(e, USED_PERSIST + stage - PERSISTING, 1)
-        component = PERSIST_CPU if stage == PERSISTING else SCORE_CPU
-        run_task(e, WORKER_TIER, stage_seconds(e, component, lane), code)
+        if not e.lane_looks[lane] and e.lane_turns[lane] == 0:
+            _weigh(e, lane)
+        run_task(e, WORKER_TIER, e.lane_own[lane], code)
+
+
+@kernel
+def _weigh(e: Engine, lane: int) -> None:
+    """Draw what a transaction takes, and divide it by its turns. Costs are fitted to transactions: a look is
+    of what they take.
+    """
+    stage, turns = lane // e.limits[PARTITIONS], e.limits[TURNS]
+    own = stage_seconds(e, PERSIST_CPU if stage == PERSISTING else SCORE_CPU, lane)
+    there = stage_seconds(e, PERSIST_PG if stage == PERSISTING else SCORE_PG, lane)
+    if e.lane_looked[lane]:
+        own = max(0.0, own - e.look[stage, 0])
+        there = max(0.0, there - e.look[stage, 1])
+    locked = 0.0
+    if stage == SCORING and e.settings[SHARED_ROW] > 0.0 and is_hot(e, lane):
+        locked = there * e.settings[SHARED_ROW]
+    e.lane_looked[lane] = 0
+    e.lane_turns[lane] = turns
+    e.lane_own[lane] = own / (turns + 1 if turns > 1 else 1)
+    e.lane_there[lane] = (there - locked) / turns
+    e.lane_rest[lane] = locked
 
 
 @kernel
@@ -167,22 +216,28 @@ def stage_seconds(e: Engine, component: int, lane: int) -> float:
 
 @kernel
 def after_work(e: Engine, lane: int) -> None:
-    """The worker's own part is done: PostgreSQL's comes."""
-    stage = lane // e.limits[PARTITIONS]
-    component = PERSIST_PG if stage == PERSISTING else SCORE_PG
-    seconds = stage_seconds(e, component, lane)
-    locked = 0.0
-    if stage == SCORING and e.settings[SHARED_ROW] > 0.0 and is_hot(e, lane):
-        locked = seconds * e.settings[SHARED_ROW]
-    e.lane_rest[lane] = locked
-    run_task(e, PG_TIER, seconds - locked, lane_code(e, QUERY_DONE, lane))
+    """The worker's part of a turn is done: PostgreSQL's comes, unless it has heard of the commit."""
+    if e.lane_turns[lane] == _HEARS and not e.lane_looks[lane]:
+        _end_stage(e, lane)
+        return
+    run_task(e, PG_TIER, e.lane_there[lane], lane_code(e, QUERY_DONE, lane))
 
 
 @kernel
 def after_query(e: Engine, lane: int) -> None:
-    """PostgreSQL has done a part: now the shared row, if one is to be written, else the flush."""
+    """PostgreSQL's part of a turn is done: after a look the batch is taken, else the next turn comes, after
+    the last one the shared row, if one is to be written, and then the flush.
+    """
+    if e.lane_looks[lane]:
+        e.lane_looks[lane] = 0
+        e.lane_looked[lane] = 1
+        start_stage(e, lane)
+        return
     if e.numbers[LOCK_HOLDER] == lane:
         wait_for_flush(e, lane)
+    elif e.lane_turns[lane] > 1:
+        e.lane_turns[lane] -= 1
+        _wait_for_worker(e, lane)
     elif e.lane_rest[lane] > 0.0:
         size = 2 * MAX_PARTITIONS
         place = (e.numbers[LOCK_HEAD] + e.numbers[LOCK_COUNT]) % size
@@ -208,11 +263,24 @@ def grant_lock(e: Engine) -> None:
 
 @kernel
 def commit_stage(e: Engine, lane: int) -> None:
-    """A persist or score transaction is durable: measure, hand on, begin the next."""
+    """A persist or score transaction is durable; its worker hears of it when it comes to that."""
     if e.lane_rounds[lane] > 1:
         e.lane_rounds[lane] -= 1
         wait_for_flush(e, lane)
         return
+    if e.numbers[LOCK_HOLDER] == lane:
+        e.numbers[LOCK_HOLDER] = -1
+        grant_lock(e)
+    if e.limits[TURNS] > 1:
+        e.lane_turns[lane] = _HEARS
+        _wait_for_worker(e, lane)
+    else:
+        _end_stage(e, lane)
+
+
+@kernel
+def _end_stage(e: Engine, lane: int) -> None:
+    """A worker knows that its transaction is durable: measure, hand on, begin the next."""
     partitions = e.limits[PARTITIONS]
     stage = lane // partitions
     now = e.now[0]
@@ -232,9 +300,7 @@ def commit_stage(e: Engine, lane: int) -> None:
         item = after
     e.lane_batch[lane] = -1
     e.lane_busy[lane] = 0
-    if e.numbers[LOCK_HOLDER] == lane:
-        e.numbers[LOCK_HOLDER] = -1
-        grant_lock(e)
+    e.lane_turns[lane] = 0
     start_stage(e, lane)
 
 
@@ -281,6 +347,7 @@ def break_off(e: Engine, lane: int) -> None:
     Its tasks that still run are ghosts: they use their share of the cores and end in nothing.
     """
     e.lane_epoch[lane] += 1
+    e.lane_looks[lane] = e.lane_looked[lane] = 0
     if e.numbers[LOCK_HOLDER] == lane:
         e.numbers[LOCK_HOLDER] = -1
         grant_lock(e)

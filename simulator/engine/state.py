@@ -62,8 +62,9 @@ SHAPES = ("constant", "exponential", "lognormal")
     RETRY,
     RETRY_LIMIT,
     FLIGHTS,
-) = range(11)
-LIMITS = 11
+    TURNS,
+) = range(12)
+LIMITS = 12
 NO_RETRY, AT_ONCE, FIXED, BACKOFF = range(4)
 # Real settings, the places of `settings`.
 LINGER, TIMEOUT, RETRY_S, READS, SHARED_ROW, POISON, DISK, SLOT_S, POLL, POLL_IDLE, PACE, PACE_RATE = range(
@@ -164,6 +165,7 @@ class Engine:
 
     service: Annotated[F64, len(COMPONENTS), 5]
     noise: Annotated[F64, len(COMPONENTS), SHARES]  # of the lognormal ones
+    look: Annotated[F64, 3, 2]  # CPU seconds of a worker and of PostgreSQL for a look, by stage
     limits: Annotated[I64, LIMITS]
     settings: Annotated[F64, SETTINGS]
     key: Annotated[U64, 1]
@@ -241,6 +243,11 @@ class Engine:
     lane_began: Annotated[F64, _LANES]  # when the last batch of a stage began
     lane_pace: Annotated[F64, _LANES]  # the next one begins no sooner, unless it is full
     lane_timed: Annotated[I64, _LANES]
+    lane_looks: Annotated[I64, _LANES]  # 1 while its worker looks into the log for it
+    lane_looked: Annotated[I64, _LANES]  # 1 if a look has found what its next transaction takes
+    lane_turns: Annotated[I64, _LANES]  # turns of its transaction still to come, the present one included
+    lane_own: Annotated[F64, _LANES]  # CPU seconds of the worker in a turn
+    lane_there: Annotated[F64, _LANES]  # and of PostgreSQL
     lane_rest: Annotated[F64, _LANES]  # CPU seconds still to do under the shared row's lock
     # workers: first those of persist, then those of score; a ring of tasks each
     workers: Annotated[I64, 1]
@@ -268,6 +275,7 @@ class Engine:
 def new_engine(
     *,
     service: F64,
+    look: F64,
     limits: I64,
     settings: F64,
     pool: list[int],
@@ -282,7 +290,7 @@ def new_engine(
     """
     e = new_record(Engine)
     lanes = 3 * int(limits[PARTITIONS])
-    e.service[:], e.limits[:], e.settings[:] = service, limits, settings
+    e.service[:], e.look[:], e.limits[:], e.settings[:] = service, look, limits, settings
     e.noise[:] = [shares(float(sigma)) for sigma in service[:, 4]]
     e.key[0] = root(seed)
     e.pool[:] = pool

@@ -7,6 +7,17 @@ import pytest
 
 from simulator.arrivals import Arrivals, arrivals
 from simulator.calibration import Calibration
+from simulator.engine.state import (
+    ANSWER,
+    APPEND,
+    EDGE,
+    FLUSH,
+    PERSIST_CPU,
+    PERSIST_PG,
+    REPLICATE,
+    SCORE_CPU,
+    SCORE_PG,
+)
 from simulator.measures import band, drained_after, over, quantile
 from simulator.parameters import Fault
 from simulator.scenario import Scenario, ScenarioError
@@ -78,6 +89,64 @@ def test_statements_of_many_learners_are_scored_in_as_many_partitions(
     partitions = small.system.partitions
     touched = partitions * (1 - (1 - 1 / partitions) ** 100)
     assert of_many.counts["scores"] == pytest.approx(10 * touched, rel=0.2)
+
+
+def calm_system(small: Scenario, assumed: Calibration, **system: float) -> tuple[Scenario, Calibration]:
+    """One process of each kind, without faults, noise, flush, or work for edge and score."""
+    service = assumed.service.copy()
+    service[:, 3:] = 0.0
+    service[[EDGE, ANSWER, APPEND, REPLICATE, FLUSH, SCORE_CPU, SCORE_PG], :3] = 0.0
+    service[PERSIST_CPU, :3], service[PERSIST_PG, :3] = (0.012, 0.0, 0.0), (0.006, 0.0, 0.0)
+    settings = {"persist_workers": 1, "score_workers": 1, "edges": 1, "linger_ms": 0.0, **system}
+    scenario = small.but(**{f"system__{name}": value for name, value in settings.items()})
+    standing = {"edge": 0.0, "persist": 0.1, "score": 0.1, "postgresql": 0.05}
+    return replace(scenario, faults=()), replace(assumed, service=service, standing=standing)
+
+
+def sent_together(number: int) -> Arrivals:
+    """So many requests of a statement at once, ten times a second apart."""
+    ticks = np.repeat(np.arange(10, dtype=np.uint64) * np.uint64(TICKS_PER_S), number)
+    none = np.zeros_like(ticks)
+    return Arrivals(word_of(ticks, none + np.uint64(1), none, none, none), 20.0, 1)
+
+
+def test_a_transaction_alone_takes_as_long_in_turns_as_in_one(small: Scenario, assumed: Calibration) -> None:
+    found = []
+    for turns in (1, 12):
+        scenario, calibration = calm_system(small, assumed, turns=turns)
+        outcome = simulate(scenario, calibration, sent_together(1), 1)
+        whole(outcome)
+        found.append(outcome)
+    one, many = found
+    assert many.means["queryable"] == pytest.approx(one.means["queryable"])
+    assert many.cpu_s == pytest.approx(one.cpu_s)
+
+
+def test_a_worker_serves_its_partitions_by_turns(small: Scenario, assumed: Calibration) -> None:
+    found = []
+    for turns in (1, 12):
+        scenario, calibration = calm_system(small, assumed, turns=turns, poll_ms=0, poll_idle_ms=0)
+        outcome = simulate(scenario, calibration, sent_together(2), 1)
+        whole(outcome)
+        assert outcome.counts["persists"] == 20
+        first, last = (quantile(outcome.latency("queryable"), share) or 0.0 for share in (0.25, 0.75))
+        found.append((first, last))
+    one, many = found
+    # One after the other: 12 + 6 ms, and 12 ms more. By turns the worker ends after its own 24 ms, with one
+    # part of thirteen of the second transaction.
+    assert one == pytest.approx((0.018, 0.030), rel=0.02)
+    assert many == pytest.approx((0.024 - 0.012 / 13, 0.024), rel=0.02)
+
+
+def test_a_killed_worker_that_looks_or_waits_for_an_answer_leaves_nothing_behind(
+    small: Scenario, assumed: Calibration
+) -> None:
+    losses = [
+        Fault("worker-loss", f"11:{i:02d}", 20.0, "chosen", stage=stage, index=i % 2)
+        for i, stage in enumerate(["persist", "score"] * 10)
+    ]
+    looking = replace(assumed, standing={**assumed.standing, "persist": 0.3, "score": 0.3, "postgresql": 0.2})
+    whole(run(small.but(system__turns=12), looking, *losses, load=40.0))
 
 
 def test_the_same_arguments_give_the_same_outcome(small: Scenario, assumed: Calibration) -> None:
