@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WARM := $(VENV)/.warm
+SIMULATOR_WARM := $(VENV)/.simulator-warm
 N ?= 200
 HISTORIES ?= 100000
 SCENARIO ?= mixed
@@ -29,12 +30,16 @@ $(WARM): $(STAMP)
 	@$(BIN)/lrs warm
 	@touch $@
 
+$(SIMULATOR_WARM): $(STAMP)
+	@$(BIN)/simulator warm
+	@touch $@
+
 run: setup       ## start the LRS with its embedded PostgreSQL and a live demonstration (KAFKA=1: its log on Kafka)
 	@$(if $(KAFKA),$(BIN)/python -m tests.kafka) $(BIN)/lrs up --demo
 
 test: $(STAMP)   ## check, then run the tests; what was skipped, and why, is listed at the end
-	@$(MAKE) --no-print-directory --jobs 2 setup check
-	$(BIN)/python -m pytest
+	@$(MAKE) --no-print-directory --jobs 2 setup check $(SIMULATOR_WARM)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .
@@ -84,4 +89,4 @@ requirements: setup ## pin the newest fitting versions anew
 
 clean:           ## remove what can be made again (never the data)
 	rm -rf $(VENV) build dist reports .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find lrs tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find lrs simulator tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -19,18 +19,11 @@ from simulator.calibration import load_calibration
 from simulator.emission import Emission
 from simulator.scenario import Scenario, load
 from simulator.system import simulate
+from simulator.warming import warm
 
 DAY = ("run.begin=00:00", "run.hours=24", "learning.participation=0.1215")
 """The deadline day from midnight to midnight, with as many participants as make 200 million statements."""
 DATASIM, XAPI_DB_LOAD = 4_900.0, 19_400.0
-
-
-def warm(scenario: Scenario) -> None:
-    """Compile, which is not measured."""
-    tiny = scenario.but(population__learners=2_000, run__hours=0.1)
-    simulate(tiny, load_calibration(), arrivals(tiny, 1), 1)
-    for _ in Emission(tiny, 1).chunks():
-        pass
 
 
 def day(scenario: Scenario, shards: int) -> dict[str, float]:
@@ -77,7 +70,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=2)
     arguments = parser.parse_args()
     scenario = load(["deadline-day"], [*DAY, f"population.learners={arguments.learners}"])
-    warm(scenario)
+    warm()  # compiling is not measured
     # Others on the machine stretch the seconds, not the processor time.
     found = {"load_average_before": dict(zip(("1m", "5m", "15m"), os.getloadavg(), strict=True))}
     found |= {"day": day(scenario, arguments.shards), "rendering": rendering(1_000_000)}

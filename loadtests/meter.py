@@ -36,15 +36,15 @@ _NAMES: Final = (
 @dataclass(frozen=True)
 class Mark:
     """One moment. `counts`: samples by name and labels, added over processes; `cpu`: CPU seconds since its
-    start of each process of the system; `busy`: seconds that each core has worked, for whomever; `served`: of
-    PostgreSQL's CPU seconds those for each who is connected.
+    start of each process of the system; `busy`: seconds that each core has worked, for whomever; `served`:
+    CPU seconds of each process of PostgreSQL, by the name of whom it serves and its number.
     """
 
     at: float
     counts: dict[str, float]
     cpu: dict[str, float]
     busy: list[float]
-    served: dict[str, float] = field(default_factory=dict)
+    served: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
 async def mark(target: Target) -> Mark:
@@ -82,25 +82,27 @@ def between(first: Mark, last: Mark, settled: Mark, cores: Sequence[int]) -> dic
     """What happened from `first` to `last`; of statements' delays, until everything had `settled`.
 
     `foreign_s`: seconds that the system's own `cores` worked for others than the system; where they are not
-    its own (there are none), None: then it is not known.
+    its own (there are none), None: then it is not known. `served_ended`: who had connections that ended
+    meanwhile; of these nobody knows what they used.
     """
     counts = {
         key: (settled if key.startswith("lrs_statement_delay_seconds") else last).counts[key]
         - first.counts.get(key, 0.0)
         for key in last.counts
     }
-    cpu, served = _spent(first.cpu, last.cpu), _spent(first.served, last.served)
+    cpu = {name: seconds - first.cpu.get(name, 0.0) for name, seconds in last.cpu.items()}
+    served: dict[str, float] = {}
+    for (name, process), seconds in last.served.items():
+        spent = seconds - first.served.get((name, process), 0.0)
+        served[name] = served.get(name, 0.0) + spent
     worked = sum(last.busy[core] - first.busy[core] for core in cores)
     return {
         "seconds": last.at - first.at,
         "cores": list(cores),
         "cpu_s": cpu,
         "served_s": served,
+        "served_ended": sorted({name for name, _ in first.served.keys() - last.served.keys()}),
         "foreign_s": max(0.0, worked - sum(cpu.values())) if cores and cpu else None,
         # An empty bucket says where the next one begins.
         "counts": {key: value for key, value in sorted(counts.items()) if value or "_bucket " in key},
     }
-
-
-def _spent(first: dict[str, float], last: dict[str, float]) -> dict[str, float]:
-    return {name: seconds - first.get(name, 0.0) for name, seconds in last.items()}

@@ -17,7 +17,7 @@ def _nothing() -> dict[str, Use]:
     return {}
 
 
-async def _nobody() -> dict[str, float]:
+async def _nobody() -> dict[tuple[str, int], float]:
     return {}
 
 
@@ -50,7 +50,7 @@ class Target:
     secret: str
     metrics: Sequence[str] = ()
     uses: Callable[[], dict[str, Use]] = _nothing
-    served: Callable[[], Awaitable[dict[str, float]]] = _nobody
+    served: Callable[[], Awaitable[dict[tuple[str, int], float]]] = _nobody
     check: Callable[[], None] = field(default=lambda: None)
     inbox: Inbox | None = None
     cores: tuple[int, ...] = ()

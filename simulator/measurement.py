@@ -75,6 +75,11 @@ class Measured:
         return sum(s for name, s in served.items() if part_of(name.removeprefix(CONNECTED_AS)) == part)
 
     @property
+    def whole(self) -> bool:
+        """Whether PostgreSQL's processes served the same connections from the begin to the end."""
+        return not any(name.startswith(CONNECTED_AS) for name in self.meter.get("served_ended", ()))
+
+    @property
     def reads(self) -> int:
         return int((self.statements == 0).sum())
 

@@ -216,6 +216,9 @@ class System:
         number(0, 1000), "ms", "a frame waits this long for company, while others are on their way"
     )
     flights: int = p(whole(1, 1024), "frames", "frames of an edge on their way to the log at once")
+    edge_turn: int = p(
+        whole(1, 1_000_000), "requests", "an edge sees a durable frame after so many that wait, at most"
+    )
     append_max: int = p(whole(1, 1_000_000), "statements", "statements of one frame at most")
     persist_max: int = p(whole(1, 1_000_000), "statements", "statements of one persist transaction at most")
     score_max: int = p(whole(1, 1_000_000), "statements", "statements of one score transaction at most")

@@ -104,6 +104,7 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
     limits[[k.APPEND_MAX, k.PERSIST_MAX, k.SCORE_MAX]] = s.append_max, s.persist_max, s.score_max
     limits[[k.CONNECTIONS, k.KAFKA, k.FLIGHTS, k.TURNS]] = s.connections, kafka, s.flights, s.turns
     limits[[k.RETRY, k.RETRY_LIMIT]] = RETRIES.index(client.retry), client.retry_limit
+    limits[k.EDGE_TURN] = s.edge_turn
     settings = np.zeros(k.SETTINGS)
     settings[[k.LINGER, k.TIMEOUT, k.RETRY_S]] = s.linger_ms / 1000.0, client.timeout_s, client.retry_s
     settings[[k.READS, k.SHARED_ROW, k.DISK]] = client.reads, s.shared_row, 1.0

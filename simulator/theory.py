@@ -23,6 +23,7 @@ from simulator.engine.state import (
     CONNECTIONS,
     CONSTANT,
     EDGE,
+    EDGE_TURN,
     EDGES,
     EXPONENTIAL,
     FLIGHTS,
@@ -102,7 +103,7 @@ def _engine(service: dict[int, list[float]], servers: int, cores: float, slots: 
     limits = np.zeros(LIMITS, np.int64)
     limits[EDGES], limits[PARTITIONS], limits[CONNECTIONS] = servers, 1, 1
     limits[INFLIGHT] = 1 << 40
-    limits[APPEND_MAX] = limits[FLIGHTS] = limits[TURNS] = 1
+    limits[APPEND_MAX] = limits[FLIGHTS] = limits[TURNS] = limits[EDGE_TURN] = 1
     limits[PERSIST_MAX] = limits[SCORE_MAX] = 1 << 40
     settings = np.zeros(SETTINGS)
     settings[TIMEOUT], settings[SLOT_S] = 1e12, slot_s

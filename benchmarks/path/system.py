@@ -121,19 +121,19 @@ class System:
             found[KAFKA] = use_of([psutil.Process(self.broker.pid)], pss=pss)
         return found
 
-    async def served(self) -> dict[str, float]:
+    async def served(self) -> dict[tuple[str, int], float]:
         """CPU seconds of PostgreSQL's processes that serve somebody now, by the name under which it is
-        connected: `lrs edge`, `lrs persist`, `lrs persist upkeep`, ..."""
+        connected (`lrs edge`, `lrs persist`, `lrs persist upkeep`, ...) and the process."""
         connection = await asyncpg.connect(self.store_url)
         try:
             rows = await connection.fetch(_SERVED)
         finally:
             await connection.close()
-        spent: dict[str, float] = {}
+        spent: dict[tuple[str, int], float] = {}
         for row in rows:
-            name = row["application_name"]
             with contextlib.suppress(psutil.NoSuchProcess):
-                spent[name] = spent.get(name, 0.0) + use_of([psutil.Process(row["pid"])], pss=False).cpu
+                use = use_of([psutil.Process(row["pid"])], pss=False)
+                spent[row["application_name"], row["pid"]] = use.cpu
         return spent
 
 

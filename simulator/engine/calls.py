@@ -46,6 +46,7 @@ from simulator.engine.state import (
     EDGE_HEAD,
     EDGE_TAIL,
     EDGE_TIER,
+    EDGE_TURN,
     EDGE_WAITING,
     EDGES,
     IN_SYSTEM,
@@ -168,6 +169,23 @@ def _to_edge(e: Engine, call: int) -> None:
 
 
 @kernel
+def _to_edge_soon(e: Engine, call: int) -> None:
+    """A frame is durable: an edge sees it after so many that wait, not after all."""
+    before = e.numbers[EDGE_HEAD]
+    for _ in range(e.limits[EDGE_TURN] - 1):
+        if before < 0:
+            break
+        before = e.call_next[before]
+    if before < 0 or e.call_next[before] < 0:
+        _to_edge(e, call)
+        return
+    e.call_next[call] = e.call_next[before]
+    e.call_next[before] = call
+    e.numbers[EDGE_WAITING] += 1
+    start_edges(e)
+
+
+@kernel
 def start_edges(e: Engine) -> None:
     """Let idle edge processes begin with what waits longest."""
     while e.numbers[EDGE_HEAD] >= 0 and e.numbers[EDGE_BUSY] < e.limits[EDGES]:
@@ -183,7 +201,6 @@ def start_edges(e: Engine) -> None:
             seconds = service(e, ANSWER, frame_calls(e, call), 0.0)
             run_task(e, EDGE_TIER, seconds, code_of(EDGE_DONE, 0, call))
             continue
-        e.call_came[call] = e.now[0]
         if request < 0:
             seconds = service(e, READ_EDGE, 0.0, 0.0)
         elif e.call_state[call] & GONE:
@@ -282,7 +299,7 @@ def commit_append(e: Engine, lane: int) -> None:
             e.counts[N_DUPLICATE] += size
         else:
             fresh += size
-            came += size * e.call_came[call]
+            came += size * e.call_sent[call]
             hot |= flags & HOT
             learners += e.request_learners[request]
             if state & GIVEN_UP:
@@ -307,7 +324,7 @@ def commit_append(e: Engine, lane: int) -> None:
     if e.service[ANSWER, 0] + e.service[ANSWER, 1] > 0.0:
         e.call_state[first] |= LANDED
         e.call_next[first] = -1
-        _to_edge(e, first)
+        _to_edge_soon(e, first)
     else:
         answer(e, first)
 

@@ -63,8 +63,9 @@ SHAPES = ("constant", "exponential", "lognormal")
     RETRY_LIMIT,
     FLIGHTS,
     TURNS,
-) = range(12)
-LIMITS = 12
+    EDGE_TURN,
+) = range(13)
+LIMITS = 13
 NO_RETRY, AT_ONCE, FIXED, BACKOFF = range(4)
 # Real settings, the places of `settings`.
 LINGER, TIMEOUT, RETRY_S, READS, SHARED_ROW, POISON, DISK, SLOT_S, POLL, POLL_IDLE, PACE, PACE_RATE = range(
@@ -125,9 +126,8 @@ COUNTS = (
 ) = range(len(COUNTS))
 
 # Latencies that are recorded, the first axis of `histogram`, `total`, `square` and `weight`.
-# Acknowledged counts from when the request was due, queryable from when an edge begins with it, scored from
-# when
-# it is stored: the clocks of the LRS's own metrics.
+# Acknowledged counts from when the request was due, queryable from when it comes to an edge, scored from when
+# it is in the log: the clocks of the LRS's own metrics.
 LATENCIES = ("acknowledged", "queryable", "scored", "read")
 ACKNOWLEDGED, QUERYABLE, SCORED, READ = range(4)
 BUCKETS_PER_OCTAVE = 64
@@ -201,7 +201,6 @@ class Engine:
     call_request: Annotated[I32, MAX_CALLS]
     call_size: Annotated[I32, MAX_CALLS]
     call_sent: Annotated[F64, MAX_CALLS]
-    call_came: Annotated[F64, MAX_CALLS]  # when an edge began with it
     call_state: Annotated[I32, MAX_CALLS]  # bits: inside; the client has gone; listed for timeout; landed
     call_frame: Annotated[I32, MAX_CALLS]  # the edge whose frame ends with it; -1 none
     call_next: Annotated[I32, MAX_CALLS]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
 import shutil
 import signal
@@ -43,16 +44,21 @@ def missing() -> str | None:
 
 
 def fetch_libraries() -> None:
-    """Bring Kafka's jars into `build/kafka/libs`; a minute the first time, nothing later."""
-    if list(LIBRARIES.glob("kafka_2.13-*.jar")):
-        return
-    subprocess.run(
-        [
-            "mvn", "--quiet", "--batch-mode", "--file", str(HERE / "pom.xml"),
-            "dependency:copy-dependencies", f"-DoutputDirectory={LIBRARIES}",
-        ],
-        check=True,
-    )  # fmt: skip
+    """Bring Kafka's jars into `build/kafka/libs`; a minute the first time, nothing later. Of several
+    processes that want them one brings them, and the others wait.
+    """
+    LIBRARIES.parent.mkdir(parents=True, exist_ok=True)
+    with (LIBRARIES.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if list(LIBRARIES.glob("kafka_2.13-*.jar")):
+            return
+        subprocess.run(
+            [
+                "mvn", "--quiet", "--batch-mode", "--file", str(HERE / "pom.xml"),
+                "dependency:copy-dependencies", f"-DoutputDirectory={LIBRARIES}",
+            ],
+            check=True,
+        )  # fmt: skip
 
 
 def free_port() -> int:

@@ -41,6 +41,16 @@ async def test_what_postgresql_spends_is_told_by_whom_it_serves(tmp_path: Path) 
         target = Target.of(system)
         first = await mark(target)
         last = await mark(target)
-    assert {"lrs edge", "lrs persist", "lrs score", "lrs score upkeep"} <= last.served.keys()
+    names = {name for name, _ in last.served}
+    assert {"lrs edge", "lrs persist", "lrs score", "lrs score upkeep"} <= names
     assert 0 < sum(last.served.values()) < last.cpu[POSTGRESQL]
-    assert between(first, last, last, [])["served_s"].keys() == last.served.keys()
+    assert between(first, last, last, [])["served_s"].keys() == names
+
+
+def test_a_connection_that_ended_meanwhile_takes_nothing_from_the_others() -> None:
+    score, other = ("lrs score", 7), ("lrs score", 8)
+    first = Mark(0.0, {}, {}, [], {score: 30.0, other: 5.0, ("lrs edge", 9): 1.0})
+    last = Mark(10.0, {}, {}, [], {other: 6.5, ("lrs score", 11): 0.25, ("lrs edge", 9): 3.0})
+    told = between(first, last, last, [])
+    assert told["served_s"] == {"lrs score": 1.75, "lrs edge": 2.0}
+    assert told["served_ended"] == ["lrs score"]
