@@ -82,8 +82,8 @@ def between(first: Mark, last: Mark, settled: Mark, cores: Sequence[int]) -> dic
     """What happened from `first` to `last`; of statements' delays, until everything had `settled`.
 
     `foreign_s`: seconds that the system's own `cores` worked for others than the system; where they are not
-    its own (there are none), None: then it is not known. `served_ended`: who had connections that ended
-    meanwhile; of these nobody knows what they used.
+    its own (there are none), None: then it is not known. `served_replaced`: who had connections that
+    were replaced meanwhile, after many questions: nobody knows what these used. One that only ended was idle.
     """
     counts = {
         key: (settled if key.startswith("lrs_statement_delay_seconds") else last).counts[key]
@@ -101,7 +101,10 @@ def between(first: Mark, last: Mark, settled: Mark, cores: Sequence[int]) -> dic
         "cores": list(cores),
         "cpu_s": cpu,
         "served_s": served,
-        "served_ended": sorted({name for name, _ in first.served.keys() - last.served.keys()}),
+        "served_replaced": sorted(
+            {name for name, _ in first.served.keys() - last.served.keys()}
+            & {name for name, _ in last.served.keys() - first.served.keys()}
+        ),
         "foreign_s": max(0.0, worked - sum(cpu.values())) if cores and cpu else None,
         # An empty bucket says where the next one begins.
         "counts": {key: value for key, value in sorted(counts.items()) if value or "_bucket " in key},

@@ -76,8 +76,8 @@ class Measured:
 
     @property
     def whole(self) -> bool:
-        """Whether PostgreSQL's processes served the same connections from the begin to the end."""
-        return not any(name.startswith(CONNECTED_AS) for name in self.meter.get("served_ended", ()))
+        """Whether of every process of PostgreSQL is known what it used."""
+        return not any(name.startswith(CONNECTED_AS) for name in self.meter.get("served_replaced", ()))
 
     @property
     def reads(self) -> int:

@@ -47,10 +47,10 @@ async def test_what_postgresql_spends_is_told_by_whom_it_serves(tmp_path: Path) 
     assert between(first, last, last, [])["served_s"].keys() == names
 
 
-def test_a_connection_that_ended_meanwhile_takes_nothing_from_the_others() -> None:
+def test_a_connection_that_was_replaced_takes_nothing_from_the_others_and_is_told() -> None:
     score, other = ("lrs score", 7), ("lrs score", 8)
-    first = Mark(0.0, {}, {}, [], {score: 30.0, other: 5.0, ("lrs edge", 9): 1.0})
+    first = Mark(0.0, {}, {}, [], {score: 30.0, other: 5.0, ("lrs edge", 9): 1.0, ("lrs edge", 10): 4.0})
     last = Mark(10.0, {}, {}, [], {other: 6.5, ("lrs score", 11): 0.25, ("lrs edge", 9): 3.0})
     told = between(first, last, last, [])
     assert told["served_s"] == {"lrs score": 1.75, "lrs edge": 2.0}
-    assert told["served_ended"] == ["lrs score"]
+    assert told["served_replaced"] == ["lrs score"]
