@@ -194,6 +194,7 @@ class Client:
     retry_s: float = p(number(0.001, 3600), "s", "pause before a repetition; the first one of a backoff")
     retry_limit: int = p(whole(0, 100), "", "repetitions at most; then the statements are given up")
     reads: float = p(number(0, 10), "", "progress reads for each statement request")
+    newcomers: float = p(_SHARE, "", "share of requests whose learner the record store does not know yet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ def build(scenario: Scenario, calibration: Calibration, seed: int) -> Engine:
     settings = np.zeros(k.SETTINGS)
     settings[[k.LINGER, k.TIMEOUT, k.RETRY_S]] = s.linger_ms / 1000.0, client.timeout_s, client.retry_s
     settings[[k.READS, k.SHARED_ROW, k.DISK]] = client.reads, s.shared_row, 1.0
+    settings[k.NEWCOMERS] = client.newcomers
     settings[[k.POLL, k.POLL_IDLE]] = s.poll_ms / 1000.0, s.poll_idle_ms / 1000.0
     settings[[k.PACE, k.PACE_RATE]] = s.pace_ms / 1000.0, s.pace_rate
     settings[k.SLOT_S] = scenario.run.hours * 3600.0 / SLOTS

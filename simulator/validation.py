@@ -98,7 +98,9 @@ def system_of(run: Measured, settings: Sequence[str] = ()) -> Scenario:
             "system and generator shared cores: what one took cannot be told from the other",
         )
     s = load(["one-machine"], settings)
-    client = replace(s.client, reads=0.0, retry="backoff", retry_s=0.5, retry_limit=100, timeout_s=30.0)
+    # A load test draws its learners without repetition.
+    client = replace(s.client, reads=0.0, newcomers=1.0)
+    client = replace(client, retry="backoff", retry_s=0.5, retry_limit=100, timeout_s=30.0)
     system = replace(s.system, shared_cores=run.cores)
     return replace(s, client=client, system=system, run=replace(s.run, hours=run.seconds / 3600.0), faults=())
 

@@ -37,6 +37,8 @@ from simulator.engine.state import (
     N_POISONED,
     N_SCORED,
     N_SCORES,
+    NEWCOMER,
+    NEWCOMERS,
     PACE,
     PACE_RATE,
     PARTITIONS,
@@ -306,17 +308,17 @@ def _end_stage(e: Engine, lane: int) -> None:
 
 @kernel
 def _to_score(e: Engine, segment: int) -> None:
-    """A stored segment comes to the evidence log, which is by learner: to any partition, whatever its own;
-    one of several learners in as many pieces as they have partitions.
+    """A stored segment comes to the evidence log, which is by learner: to their partition, whatever its
+    own; one of several learners in as many pieces as they have partitions.
     """
     partitions = e.limits[PARTITIONS]
     rest, learners = e.segment_size[segment], e.segment_learners[segment]
     if learners == 1:
-        _waits_for_score(e, segment, int(draw_uniform(e) * partitions))
+        _waits_for_score(e, segment, _home(e))
         return
     for speaking in range(learners, 0, -1):
         share = rest // speaking
-        e.share[int(draw_uniform(e) * partitions)] += share
+        e.share[_home(e)] += share
         rest -= share
     piece = segment
     for partition in range(partitions):
@@ -331,6 +333,16 @@ def _to_score(e: Engine, segment: int) -> None:
         e.segment_size[piece] = share
         _waits_for_score(e, piece, partition)
         piece = -1
+
+
+@kernel
+def _home(e: Engine) -> int:
+    """A learner's evidence partition, by their number in the store, which numbers newcomers as they come."""
+    partitions = e.limits[PARTITIONS]
+    if e.settings[NEWCOMERS] > 0.0 and draw_uniform(e) < e.settings[NEWCOMERS]:
+        e.numbers[NEWCOMER] += 1
+        return int(e.numbers[NEWCOMER] % partitions)
+    return int(draw_uniform(e) * partitions)
 
 
 @kernel

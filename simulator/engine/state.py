@@ -68,10 +68,22 @@ SHAPES = ("constant", "exponential", "lognormal")
 LIMITS = 13
 NO_RETRY, AT_ONCE, FIXED, BACKOFF = range(4)
 # Real settings, the places of `settings`.
-LINGER, TIMEOUT, RETRY_S, READS, SHARED_ROW, POISON, DISK, SLOT_S, POLL, POLL_IDLE, PACE, PACE_RATE = range(
-    12
-)
-SETTINGS = 12
+(
+    LINGER,
+    TIMEOUT,
+    RETRY_S,
+    READS,
+    SHARED_ROW,
+    POISON,
+    DISK,
+    SLOT_S,
+    POLL,
+    POLL_IDLE,
+    PACE,
+    PACE_RATE,
+    NEWCOMERS,
+) = range(13)
+SETTINGS = 13
 
 # Tiers, which map to pools of cores: all to one, when the cores are shared.
 EDGE_TIER, WORKER_TIER, PG_TIER, BROKER_TIER = range(4)
@@ -137,8 +149,8 @@ SMALLEST = 1e-5  # seconds
 # Single values that change, the places of `now` and of `numbers`.
 NEXT_ARRIVAL, EDGE_BUSY, EDGE_HEAD, EDGE_TAIL, IN_SYSTEM, READ_BUSY, READ_HEAD, READ_TAIL = range(8)
 TIMERS, LATE_HEAD, LATE_TAIL, FLUSHING, FLUSH_WAITING, FLUSH_CURRENT, DISK_UP, LOCK_HOLDER = range(8, 16)
-LOCK_HEAD, LOCK_COUNT, DRAWS, EDGE_WAITING, READS_IN_SYSTEM, TROUBLE = range(16, 22)
-NUMBERS = 22
+LOCK_HEAD, LOCK_COUNT, DRAWS, EDGE_WAITING, READS_IN_SYSTEM, TROUBLE, NEWCOMER = range(16, 23)
+NUMBERS = 23
 
 # Places that are taken and given back: how many are free again, how many were ever used.
 CALLS, REQUESTS, SEGMENTS = range(3)
