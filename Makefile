@@ -39,7 +39,7 @@ run: setup       ## start the LRS with its embedded PostgreSQL and a live demons
 
 test: $(STAMP)   ## check, then run the tests; what was skipped, and why, is listed at the end
 	@$(MAKE) --no-print-directory --jobs 2 setup check $(SIMULATOR_WARM)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest
 
 check: $(STAMP)  ## lint, format, types, layers
 	$(BIN)/ruff check .
