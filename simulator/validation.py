@@ -99,8 +99,9 @@ def system_of(run: Measured, settings: Sequence[str] = ()) -> Scenario:
         )
     s = load(["one-machine"], settings)
     # A load test draws its learners without repetition.
-    client = replace(s.client, reads=0.0, newcomers=1.0)
-    client = replace(client, retry="backoff", retry_s=0.5, retry_limit=100, timeout_s=30.0)
+    client = replace(
+        s.client, reads=0.0, newcomers=1.0, retry="backoff", retry_s=0.5, retry_limit=100, timeout_s=30.0
+    )
     system = replace(s.system, shared_cores=run.cores)
     return replace(s, client=client, system=system, run=replace(s.run, hours=run.seconds / 3600.0), faults=())
 

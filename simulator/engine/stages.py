@@ -73,7 +73,7 @@ def segment_waits(e: Engine, lane: int) -> None:
 
     A worker looks more often the more it finds.
     """
-    if e.lane_busy[lane] or e.lane_looks[lane] or e.lane_up[lane] < 1 or e.lane_owner[lane] < 0:
+    if not _ready(e, lane):
         return
     now = e.now[0]
     worker = e.worker_first[lane // e.limits[PARTITIONS]] + e.lane_owner[lane]
@@ -127,7 +127,6 @@ def start_stage(e: Engine, lane: int) -> None:
     e.lane_rounds[lane] = 1
     if stage == PERSISTING and e.settings[POISON] > 0.0:
         start_poisoned(e, lane)
-    e.lane_turns[lane] = 0
     _wait_for_worker(e, lane)
 
 
@@ -219,7 +218,7 @@ def stage_seconds(e: Engine, component: int, lane: int) -> float:
 @kernel
 def after_work(e: Engine, lane: int) -> None:
     """The worker's part of a turn is done: PostgreSQL's comes, unless it has heard of the commit."""
-    if e.lane_turns[lane] == _HEARS and not e.lane_looks[lane]:
+    if e.lane_turns[lane] == _HEARS:
         _end_stage(e, lane)
         return
     run_task(e, PG_TIER, e.lane_there[lane], lane_code(e, QUERY_DONE, lane))
@@ -359,7 +358,7 @@ def break_off(e: Engine, lane: int) -> None:
     Its tasks that still run are ghosts: they use their share of the cores and end in nothing.
     """
     e.lane_epoch[lane] += 1
-    e.lane_looks[lane] = e.lane_looked[lane] = 0
+    e.lane_looks[lane] = e.lane_looked[lane] = e.lane_turns[lane] = 0
     if e.numbers[LOCK_HOLDER] == lane:
         e.numbers[LOCK_HOLDER] = -1
         grant_lock(e)

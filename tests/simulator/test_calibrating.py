@@ -34,7 +34,7 @@ from simulator.validation import (
     validate,
 )
 
-SECONDS = 120.0
+SECONDS = 480.0
 BOUNDS = np.array([0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, np.inf])
 TRUE = {
     "edge": (0.0, 400.0, 30.0),
@@ -211,8 +211,7 @@ def test_a_fitted_file_predicts_a_run_that_it_has_not_seen(
     assert console_table(both).row_count == 2 * len(told["rows"])
     for row in told["rows"]:
         if row["error"] is not None:
-            # Of a run alone the last hundredth of requests are few.
-            assert abs(row["error"]) < (0.2 if "p99" in row["name"] else 0.1), row
+            assert abs(row["error"]) < 0.1, row
 
 
 def test_what_a_dearer_machine_did_is_told_apart_from_what_the_model_misses(known: Calibration) -> None:
